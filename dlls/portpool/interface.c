@@ -1,0 +1,88 @@
+/*
+ * Sockets that are not associated, and ports that are others'
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Wine binds a UDP socket at the address of an interface to the interface's device, and to the
+ * wildcard address. A placeholder, tied to a device that does not exist, does not keep such a
+ * socket off its port: the port table must.
+ */
+#include "portpool_private.h"
+
+/* The host's AF_INET. */
+#define HOST_AF_INET 2
+
+enum portpool_status interface_check_reserved(HANDLE socket, USHORT port)
+{
+    struct port_table *table = table_find();
+    struct descriptor descriptor;
+    uint64_t owner;
+
+    if (!table || descriptor_open(socket, &descriptor)) return PORTPOOL_SUCCESS;
+    descriptor_close(descriptor.fd);
+    if (port_table_lookup(table, descriptor.protocol, port, &owner) != PORT_RUNTIME)
+        return PORTPOOL_SUCCESS;
+    return table_owner_alive(owner) ? PORTPOOL_RESERVED : PORTPOOL_SUCCESS;
+}
+
+/* Binds at one port that nobody may have reserved. */
+static enum portpool_status interface_bind_port(struct port_table *table, USHORT port,
+                                                portpool_bind_function bind, void *context,
+                                                enum portpool_bind_result *result)
+{
+    bool kept;
+
+    *result = PORTPOOL_BIND_CONFLICT;
+    if (!port_table_begin_bind(table, UNIX_UDP, port, table_owner(), table_owner_alive, &kept))
+        return PORTPOOL_RESERVED;
+    *result = bind(port, context);
+    if (kept) port_table_end_bind(table, UNIX_UDP, port, table_owner());
+    return *result == PORTPOOL_BIND_DONE ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;
+}
+
+/* Chooses a port as the kernel would, from the same range, but outside of all blocks. */
+static enum portpool_status interface_bind_any(struct port_table *table,
+                                               portpool_bind_function bind, void *context)
+{
+    struct unix_ephemeral_params range;
+    struct unix_random_params random;
+    enum portpool_bind_result result;
+    ULONG i, count;
+
+    unix_call(UNIX_CALL_EPHEMERAL, &range);
+    unix_call(UNIX_CALL_RANDOM, &random);
+    count = range.last - range.first + 1;
+    for (i = 0; i < count; i++)
+    {
+        USHORT port = range.first + (random.value + i) % count;
+        enum portpool_status status = interface_bind_port(table, port, bind, context, &result);
+
+        if (result != PORTPOOL_BIND_CONFLICT) return status;
+    }
+    return PORTPOOL_EXHAUSTED;
+}
+
+enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_function bind,
+                                    void *context)
+{
+    enum portpool_bind_result result;
+    struct descriptor descriptor;
+    struct port_table *table;
+    BOOL concerned;
+
+    concerned = !descriptor_open(socket, &descriptor);
+    if (concerned)
+    {
+        descriptor_close(descriptor.fd);
+        concerned = descriptor.protocol == UNIX_UDP && descriptor.family == HOST_AF_INET &&
+                    !descriptor.bound;
+    }
+    if (!concerned || !(table = table_map()))
+    {
+        result = bind(port, context);
+        return result == PORTPOOL_BIND_DONE ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;
+    }
+    if (port) return interface_bind_port(table, port, bind, context, &result);
+    return interface_bind_any(table, bind, context);
+}

@@ -1,0 +1,178 @@
+/*
+ * portpool.dll: the port pool's one export
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "portpool_private.h"
+
+#include "tawny_debug.h"
+
+WINE_DEFAULT_DEBUG_CHANNEL(portpool);
+
+volatile LONG tracked_sockets;
+volatile LONG unbound_sockets;
+
+static HMODULE this_module;
+
+const char *status_name(enum portpool_status status)
+{
+    static const char *const names[] = {
+        [PORTPOOL_SUCCESS] = "success",
+        [PORTPOOL_NOT_A_SOCKET] = "not a socket",
+        [PORTPOOL_UNSUPPORTED_SOCKET] = "unsupported socket",
+        [PORTPOOL_NOT_ASSOCIATED] = "not associated",
+        [PORTPOOL_INVALID_RANGE] = "invalid range",
+        [PORTPOOL_INVALID_TOKEN] = "invalid token",
+        [PORTPOOL_ALREADY_BOUND] = "already bound",
+        [PORTPOOL_OUTSIDE_BLOCK] = "outside the block",
+        [PORTPOOL_IN_USE] = "in use",
+        [PORTPOOL_RESERVED] = "reserved",
+        [PORTPOOL_EXHAUSTED] = "exhausted",
+        [PORTPOOL_NO_RESOURCES] = "no resources",
+        [PORTPOOL_CALL_FAILED] = "call failed",
+    };
+
+    return names[status];
+}
+
+enum portpool_status status_from_unix(UINT status)
+{
+    switch (status)
+    {
+    case UNIX_SUCCESS:
+        return PORTPOOL_SUCCESS;
+    case UNIX_IN_USE:
+        return PORTPOOL_IN_USE;
+    case UNIX_NOT_A_SOCKET:
+        return PORTPOOL_NOT_A_SOCKET;
+    default:
+        return PORTPOOL_NO_RESOURCES;
+    }
+}
+
+static enum portpool_status pool_acquire(HANDLE socket, USHORT start, USHORT count,
+                                         struct portpool_block *block)
+{
+    enum portpool_status status = reservation_acquire(socket, start, count, block);
+
+    TRACE("socket %p, %u ports from %u: %s\n", socket, count, start, status_name(status));
+    if (!status)
+        TRACE("socket %p has ports %u to %u, token %s\n", socket, block->start,
+              block->start + block->count - 1, wine_dbgstr_longlong(block->token));
+    return status;
+}
+
+static enum portpool_status pool_associate(HANDLE socket, UINT64 token)
+{
+    enum portpool_status status = association_make(socket, token);
+
+    TRACE("socket %p, token %s: %s\n", socket, wine_dbgstr_longlong(token), status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_release(HANDLE socket, UINT64 token)
+{
+    enum portpool_status status = reservation_release(socket, token);
+
+    TRACE("socket %p, token %s: %s\n", socket, wine_dbgstr_longlong(token), status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_bind(HANDLE socket, USHORT port, portpool_bind_function bind,
+                                      void *context)
+{
+    enum portpool_status status = association_bind(socket, port, bind, context);
+
+    if (status != PORTPOOL_NOT_ASSOCIATED)
+        TRACE("socket %p, port %u: %s\n", socket, port, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_listen(HANDLE socket, portpool_call_function listen, void *context)
+{
+    enum portpool_status status = association_listen(socket, listen, context);
+
+    if (status != PORTPOOL_NOT_ASSOCIATED) TRACE("socket %p: %s\n", socket, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_bind_interface(HANDLE socket, USHORT port,
+                                                portpool_bind_function bind, void *context)
+{
+    enum portpool_status status = interface_bind(socket, port, bind, context);
+
+    TRACE("socket %p, port %u: %s\n", socket, port, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_check_reserved(HANDLE socket, USHORT port)
+{
+    enum portpool_status status = interface_check_reserved(socket, port);
+
+    TRACE("socket %p, port %u: %s\n", socket, port, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_close(HANDLE socket, portpool_call_function close, void *context)
+{
+    struct association *association = association_closing(socket);
+    BOOL success, last_handle;
+    struct acquirer *acquirer = reservation_closing(socket, &last_handle);
+
+    success = close(context);
+    if (association) association_closed(association, success);
+    if (acquirer) reservation_closed(acquirer, success, last_handle);
+    if (association || acquirer)
+        TRACE("socket %p: %s\n", socket, success ? "closed" : "not closed");
+    return success ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;
+}
+
+static void pool_close_all(void)
+{
+    TRACE("\n");
+    reservation_end_all();
+    association_end_all();
+}
+
+static const struct portpool pool = {
+    .version = PORTPOOL_VERSION,
+    .tracked = &tracked_sockets,
+    .unbound = &unbound_sockets,
+    .acquire = pool_acquire,
+    .associate = pool_associate,
+    .release = pool_release,
+    .awaits_port = association_awaits_port,
+    .bind = pool_bind,
+    .bind_interface = pool_bind_interface,
+    .check_reserved = pool_check_reserved,
+    .listen = pool_listen,
+    .close = pool_close,
+    .close_all = pool_close_all,
+};
+
+static BOOL CALLBACK pool_init(INIT_ONCE *once, void *param, void **context)
+{
+    (void)once;
+    (void)param;
+    (void)context;
+    return unix_call_init(this_module) && table_owner();
+}
+
+const struct portpool *WINAPI portpool_get(void)
+{
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+
+    return InitOnceExecuteOnce(&once, pool_init, NULL, NULL) ? &pool : NULL;
+}
+
+BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved)
+{
+    (void)reserved;
+    if (reason == DLL_PROCESS_ATTACH)
+    {
+        this_module = instance;
+        DisableThreadLibraryCalls(instance);
+    }
+    return TRUE;
+}

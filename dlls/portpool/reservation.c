@@ -1,0 +1,499 @@
+/*
+ * Runtime blocks, and the sockets that they live and end with
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "portpool_private.h"
+
+#include <winternl.h>
+
+#include "hash.h"
+#include "tawny_debug.h"
+
+WINE_DEFAULT_DEBUG_CHANNEL(portpool);
+
+/* Windows' range of automatic ports, and where we look if a block does not fit there. */
+static const struct
+{
+    USHORT first, last;
+} wildcard_ranges[] = {{49152, 65535}, {1025, 49151}};
+
+/* A socket that acquired blocks. */
+struct acquirer
+{
+    UT_hash_handle hh; /* by socket, unless detached */
+    struct acquirer *next;
+    HANDLE socket;
+    UINT64 inode;
+    struct watch watch;
+    struct reservation *reservations;
+    BOOL detached; /* the handle is closed, or another socket's by now; duplicates may live */
+    UINT closing;  /* calls of closesocket under way: they end it, nobody else may */
+};
+
+struct reservation
+{
+    UT_hash_handle hh;        /* by token, until it ends */
+    struct reservation *next; /* of the same acquirer */
+    struct acquirer *acquirer;
+    LONG references;
+    UINT64 token;
+    UINT protocol;
+    USHORT start;
+    USHORT count;
+    USHORT last_drawn;
+    BOOL ended;
+    SRWLOCK ending; /* shared: a port is being lent; exclusive: the placeholders are closed */
+    int fds[];      /* placeholders */
+};
+
+/* Guards all of the above but "ended" and the placeholders. Never held during a call that waits
+ * for the wineserver. */
+static SRWLOCK reservations_lock = SRWLOCK_INIT;
+static struct reservation *reservations;
+static struct acquirer *acquirers_by_socket;
+static struct acquirer *acquirers;
+static struct watch_set acquirer_watches;
+
+UINT reservation_protocol(const struct reservation *reservation)
+{
+    return reservation->protocol;
+}
+
+USHORT reservation_count(const struct reservation *reservation)
+{
+    return reservation->count;
+}
+
+static void reservation_reference(struct reservation *reservation)
+{
+    InterlockedIncrement(&reservation->references);
+}
+
+void reservation_dereference(struct reservation *reservation)
+{
+    if (!InterlockedDecrement(&reservation->references)) HeapFree(GetProcessHeap(), 0, reservation);
+}
+
+struct reservation *reservation_find(UINT64 token)
+{
+    struct reservation *reservation;
+
+    AcquireSRWLockShared(&reservations_lock);
+    HASH_FIND(hh, reservations, &token, sizeof(token), reservation);
+    if (reservation) reservation_reference(reservation);
+    ReleaseSRWLockShared(&reservations_lock);
+    return reservation;
+}
+
+/* Gives the ports back to the host. The placeholders go first: whoever finds a port free in the
+ * table must find it free on the host. */
+static void reservation_end(struct reservation *reservation)
+{
+    struct unix_drop_params params = {.fds = (ULONG_PTR)reservation->fds,
+                                      .count = reservation->count};
+
+    AcquireSRWLockExclusive(&reservation->ending);
+    reservation->ended = TRUE;
+    unix_call(UNIX_CALL_DROP, &params);
+    port_table_free(table_map(), reservation->protocol, reservation->start, reservation->count,
+                    table_owner());
+    ReleaseSRWLockExclusive(&reservation->ending);
+    TRACE("ended %u ports from %u, token %s\n", reservation->count, reservation->start,
+          wine_dbgstr_longlong(reservation->token));
+    reservation_dereference(reservation);
+}
+
+/* Ends a list of blocks that nobody can find any more. */
+static void reservation_end_list(struct reservation *list)
+{
+    while (list)
+    {
+        struct reservation *next = list->next;
+
+        reservation_end(list);
+        list = next;
+    }
+}
+
+/* Moves the acquirer's blocks to a list, and forgets the acquirer. Needs the lock. */
+static void acquirer_dismiss(struct acquirer *acquirer, struct reservation **list)
+{
+    struct acquirer **link = &acquirers;
+    struct reservation *reservation;
+
+    while ((reservation = acquirer->reservations))
+    {
+        acquirer->reservations = reservation->next;
+        HASH_DELETE(hh, reservations, reservation);
+        reservation->next = *list;
+        *list = reservation;
+    }
+    if (!acquirer->detached) HASH_DELETE(hh, acquirers_by_socket, acquirer);
+    while (*link != acquirer) link = &(*link)->next;
+    *link = acquirer->next;
+    watch_stop(&acquirer->watch);
+    InterlockedDecrement(&tracked_sockets);
+    HeapFree(GetProcessHeap(), 0, acquirer);
+}
+
+/* The handle is no longer this socket's. Needs the lock. */
+static void acquirer_detach(struct acquirer *acquirer)
+{
+    HASH_DELETE(hh, acquirers_by_socket, acquirer);
+    acquirer->detached = TRUE;
+}
+
+static void acquirer_attach(struct acquirer *acquirer)
+{
+    HASH_ADD(hh, acquirers_by_socket, socket, sizeof(acquirer->socket), acquirer);
+    acquirer->detached = !acquirer->hh.tbl;
+}
+
+/* Finds the acquirer that a handle stands for, or makes one. Needs the lock. */
+static enum portpool_status acquirer_get(HANDLE socket, const struct descriptor *descriptor,
+                                         struct acquirer **result)
+{
+    enum portpool_status status;
+    struct acquirer *acquirer;
+
+    HASH_FIND(hh, acquirers_by_socket, &socket, sizeof(socket), acquirer);
+    if (acquirer && acquirer->inode != descriptor->inode)
+    {
+        /* Closed with CloseHandle, and its handle given to another socket, while a duplicate
+         * keeps it alive: the sweep before this would have ended it otherwise. */
+        acquirer_detach(acquirer);
+        acquirer = NULL;
+    }
+    if (!acquirer)
+    {
+        if (!(acquirer = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*acquirer))))
+            return PORTPOOL_NO_RESOURCES;
+        acquirer->socket = socket;
+        acquirer->inode = descriptor->inode;
+        if ((status = watch_start(&acquirer_watches, &acquirer->watch, descriptor->fd)))
+        {
+            HeapFree(GetProcessHeap(), 0, acquirer);
+            return status;
+        }
+        acquirer_attach(acquirer);
+        acquirer->next = acquirers;
+        acquirers = acquirer;
+        InterlockedIncrement(&tracked_sockets);
+    }
+    *result = acquirer;
+    return PORTPOOL_SUCCESS;
+}
+
+/* Makes a block that holds its ports known, by its token and by its socket. */
+static enum portpool_status reservation_publish(struct reservation *reservation, HANDLE socket,
+                                                const struct descriptor *descriptor)
+{
+    struct reservation *list = NULL;
+    struct unix_random_params random;
+    struct acquirer *acquirer;
+    enum portpool_status status;
+
+    unix_call(UNIX_CALL_RANDOM, &random);
+    reservation->token = random.value;
+    AcquireSRWLockExclusive(&reservations_lock);
+    if (!(status = acquirer_get(socket, descriptor, &acquirer)))
+    {
+        HASH_ADD(hh, reservations, token, sizeof(reservation->token), reservation);
+        if (reservation->hh.tbl)
+        {
+            reservation->acquirer = acquirer;
+            reservation->next = acquirer->reservations;
+            acquirer->reservations = reservation;
+        }
+        else
+        {
+            if (!acquirer->reservations) acquirer_dismiss(acquirer, &list);
+            status = PORTPOOL_NO_RESOURCES;
+        }
+    }
+    ReleaseSRWLockExclusive(&reservations_lock);
+    return status;
+}
+
+/* Takes the ports from start on, in the table and on the host. */
+static enum portpool_status reservation_hold(struct reservation *reservation, USHORT start,
+                                             USHORT *conflict)
+{
+    struct unix_hold_params params = {.fds = (ULONG_PTR)reservation->fds,
+                                      .protocol = reservation->protocol,
+                                      .start = start,
+                                      .count = reservation->count};
+    struct port_table *table = table_map();
+
+    if (!table) return PORTPOOL_NO_RESOURCES;
+    if (!port_table_claim(table, reservation->protocol, start, reservation->count, table_owner(),
+                          table_owner_alive, conflict))
+        return PORTPOOL_IN_USE;
+    unix_call(UNIX_CALL_HOLD, &params);
+    *conflict = params.conflict;
+    if (params.status)
+        port_table_free(table, reservation->protocol, start, reservation->count, table_owner());
+    else
+        reservation->start = start;
+    return status_from_unix(params.status);
+}
+
+/* Tries the starts from first to last, leaping over the ports that are in the way. */
+static enum portpool_status reservation_hold_between(struct reservation *reservation, ULONG first,
+                                                     ULONG last)
+{
+    USHORT conflict;
+
+    while (first <= last)
+    {
+        enum portpool_status status = reservation_hold(reservation, first, &conflict);
+
+        if (status != PORTPOOL_IN_USE) return status;
+        first = conflict + 1;
+    }
+    return PORTPOOL_EXHAUSTED;
+}
+
+static enum portpool_status reservation_hold_anywhere(struct reservation *reservation)
+{
+    enum portpool_status status = PORTPOOL_EXHAUSTED;
+    struct unix_random_params random;
+
+    for (UINT i = 0; status == PORTPOOL_EXHAUSTED && i < ARRAYSIZE(wildcard_ranges); i++)
+    {
+        ULONG first = wildcard_ranges[i].first, start;
+        ULONG end = wildcard_ranges[i].last + 1 - reservation->count;
+
+        if (first + reservation->count > wildcard_ranges[i].last + 1u) continue;
+        unix_call(UNIX_CALL_RANDOM, &random);
+        start = first + random.value % (end + 1 - first);
+        status = reservation_hold_between(reservation, start, end);
+        if (status == PORTPOOL_EXHAUSTED)
+            status = reservation_hold_between(reservation, first, start - 1);
+    }
+    return status;
+}
+
+static enum portpool_status reservation_make(HANDLE socket, const struct descriptor *descriptor,
+                                             USHORT start, USHORT count,
+                                             struct portpool_block *block)
+{
+    struct reservation *reservation;
+    enum portpool_status status;
+    USHORT conflict;
+
+    reservation =
+        HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, FIELD_OFFSET(struct reservation, fds[count]));
+    if (!reservation) return PORTPOOL_NO_RESOURCES;
+    InitializeSRWLock(&reservation->ending);
+    reservation->references = 1;
+    reservation->protocol = descriptor->protocol;
+    reservation->count = count;
+
+    status = start ? reservation_hold(reservation, start, &conflict)
+                   : reservation_hold_anywhere(reservation);
+    if (status)
+    {
+        HeapFree(GetProcessHeap(), 0, reservation);
+        return status;
+    }
+    /* Once it is published, another thread may release it. */
+    reservation_reference(reservation);
+    if ((status = reservation_publish(reservation, socket, descriptor)))
+    {
+        reservation_end(reservation);
+    }
+    else
+    {
+        block->token = reservation->token;
+        block->start = reservation->start;
+        block->count = reservation->count;
+    }
+    reservation_dereference(reservation);
+    return status;
+}
+
+enum portpool_status reservation_acquire(HANDLE socket, USHORT start, USHORT count,
+                                         struct portpool_block *block)
+{
+    struct descriptor descriptor;
+    enum portpool_status status;
+
+    reservation_sweep();
+    if ((status = descriptor_open(socket, &descriptor))) return status;
+    if (!count || start + count > PORT_TABLE_PORTS)
+        status = PORTPOOL_INVALID_RANGE;
+    else
+        status = reservation_make(socket, &descriptor, start, count, block);
+    descriptor_close(descriptor.fd);
+    return status;
+}
+
+/* Takes a block from its acquirer, and the acquirer away if it was its last. Needs the lock. */
+static void reservation_unlink(struct reservation *reservation)
+{
+    struct acquirer *acquirer = reservation->acquirer;
+    struct reservation **link = &acquirer->reservations, *list = NULL;
+
+    while (*link != reservation) link = &(*link)->next;
+    *link = reservation->next;
+    HASH_DELETE(hh, reservations, reservation);
+    if (!acquirer->reservations && !acquirer->closing) acquirer_dismiss(acquirer, &list);
+}
+
+enum portpool_status reservation_release(HANDLE socket, UINT64 token)
+{
+    struct reservation *reservation;
+    struct descriptor descriptor;
+    enum portpool_status status;
+
+    reservation_sweep();
+    if ((status = descriptor_open(socket, &descriptor))) return status;
+    descriptor_close(descriptor.fd);
+
+    AcquireSRWLockExclusive(&reservations_lock);
+    HASH_FIND(hh, reservations, &token, sizeof(token), reservation);
+    if (reservation && reservation->protocol != descriptor.protocol) reservation = NULL;
+    if (reservation) reservation_unlink(reservation);
+    ReleaseSRWLockExclusive(&reservations_lock);
+
+    if (!reservation) return PORTPOOL_INVALID_TOKEN;
+    reservation_end(reservation);
+    return PORTPOOL_SUCCESS;
+}
+
+void reservation_sweep(void)
+{
+    struct acquirer *acquirer, *next;
+    struct reservation *list = NULL;
+
+    AcquireSRWLockExclusive(&reservations_lock);
+    watch_sweep_all(&acquirer_watches);
+    for (acquirer = acquirers; acquirer; acquirer = next)
+    {
+        next = acquirer->next;
+        if (acquirer->watch.gone && !acquirer->closing) acquirer_dismiss(acquirer, &list);
+    }
+    ReleaseSRWLockExclusive(&reservations_lock);
+    reservation_end_list(list);
+}
+
+/* Says whether no other handle stands for the same socket, in this process or another. */
+static BOOL is_last_handle(HANDLE socket)
+{
+    PUBLIC_OBJECT_BASIC_INFORMATION info;
+
+    return !NtQueryObject(socket, ObjectBasicInformation, &info, sizeof(info), NULL) &&
+           info.HandleCount == 1;
+}
+
+struct acquirer *reservation_closing(HANDLE socket, BOOL *last_handle)
+{
+    struct acquirer *acquirer;
+
+    AcquireSRWLockExclusive(&reservations_lock);
+    HASH_FIND(hh, acquirers_by_socket, &socket, sizeof(socket), acquirer);
+    if (acquirer)
+    {
+        acquirer->closing++;
+        acquirer_detach(acquirer);
+    }
+    ReleaseSRWLockExclusive(&reservations_lock);
+
+    /* Asked before the handle is closed, for afterwards it may be too early: a receive still
+     * pending keeps the host's socket open until its thread has heard of the end. */
+    *last_handle = acquirer && is_last_handle(socket);
+    return acquirer;
+}
+
+void reservation_closed(struct acquirer *acquirer, BOOL success, BOOL last_handle)
+{
+    struct reservation *list = NULL;
+    struct acquirer *other;
+
+    AcquireSRWLockExclusive(&reservations_lock);
+    acquirer->closing--;
+    if (!success)
+    {
+        HASH_FIND(hh, acquirers_by_socket, &acquirer->socket, sizeof(acquirer->socket), other);
+        if (!other) acquirer_attach(acquirer);
+    }
+    /* With other handles left, the sweeps see the last one go. */
+    else
+        watch_sweep(&acquirer->watch);
+
+    if (!acquirer->closing &&
+        ((success && last_handle) || acquirer->watch.gone || !acquirer->reservations))
+        acquirer_dismiss(acquirer, &list);
+    ReleaseSRWLockExclusive(&reservations_lock);
+    reservation_end_list(list);
+}
+
+void reservation_end_all(void)
+{
+    struct acquirer *acquirer, *next;
+    struct reservation *list = NULL;
+
+    AcquireSRWLockExclusive(&reservations_lock);
+    for (acquirer = acquirers; acquirer; acquirer = next)
+    {
+        next = acquirer->next;
+        /* One that is being closed ends when its closesocket returns. */
+        if (!acquirer->closing) acquirer_dismiss(acquirer, &list);
+    }
+    ReleaseSRWLockExclusive(&reservations_lock);
+    reservation_end_list(list);
+}
+
+BOOL reservation_enter(struct reservation *reservation)
+{
+    AcquireSRWLockShared(&reservation->ending);
+    if (!reservation->ended) return TRUE;
+    ReleaseSRWLockShared(&reservation->ending);
+    return FALSE;
+}
+
+BOOL reservation_try_enter(struct reservation *reservation)
+{
+    if (!TryAcquireSRWLockShared(&reservation->ending)) return FALSE;
+    if (!reservation->ended) return TRUE;
+    ReleaseSRWLockShared(&reservation->ending);
+    return FALSE;
+}
+
+void reservation_leave(struct reservation *reservation)
+{
+    ReleaseSRWLockShared(&reservation->ending);
+}
+
+USHORT reservation_draw(struct reservation *reservation)
+{
+    /* Two threads may start from the same port; the table gives them two. */
+    USHORT port = port_table_draw(table_map(), reservation->protocol, reservation->start,
+                                  reservation->count, table_owner(), reservation->last_drawn);
+
+    if (port) reservation->last_drawn = port;
+    return port;
+}
+
+BOOL reservation_draw_exact(struct reservation *reservation, USHORT port)
+{
+    return port_table_draw_exact(table_map(), reservation->protocol, port, table_owner());
+}
+
+void reservation_return(struct reservation *reservation, USHORT port)
+{
+    port_table_return(table_map(), reservation->protocol, port, table_owner());
+}
+
+BOOL reservation_contains(const struct reservation *reservation, USHORT port)
+{
+    return port >= reservation->start && port - reservation->start < reservation->count;
+}
+
+int reservation_placeholder(const struct reservation *reservation, USHORT port)
+{
+    return reservation->fds[port - reservation->start];
+}

@@ -1,0 +1,170 @@
+/*
+ * The Unix side's entry points
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Wine finds __wine_unix_call_funcs by its name and hands us a structure of ../unixlib.h.
+ */
+#include <unistd.h>
+
+#include "placeholder.h"
+#include "process.h"
+#include "sockets.h"
+#include "watch.h"
+
+typedef int32_t (*call_function)(void *args);
+
+static void *call_pointer(uint64_t address)
+{
+    return (void *)(uintptr_t)address;
+}
+
+static int32_t call_identify(void *args)
+{
+    struct unix_identify_params *params = args;
+
+    params->owner = process_owner();
+    return 0;
+}
+
+static int32_t call_alive(void *args)
+{
+    struct unix_alive_params *params = args;
+
+    params->alive = process_alive(params->owner);
+    return 0;
+}
+
+static int32_t call_random(void *args)
+{
+    struct unix_random_params *params = args;
+
+    params->value = process_random();
+    return 0;
+}
+
+static int32_t call_ephemeral(void *args)
+{
+    struct unix_ephemeral_params *params = args;
+
+    process_ephemeral_range(&params->first, &params->last);
+    return 0;
+}
+
+static int32_t call_inspect(void *args)
+{
+    struct unix_inspect_params *params = args;
+
+    params->status = sockets_inspect(params->fd, params);
+    return 0;
+}
+
+static int32_t call_close(void *args)
+{
+    struct unix_close_params *params = args;
+
+    close(params->fd);
+    return 0;
+}
+
+static int32_t call_hold(void *args)
+{
+    struct unix_hold_params *params = args;
+
+    params->status = placeholder_hold(params->protocol, params->start, params->count,
+                                      call_pointer(params->fds), &params->conflict);
+    return 0;
+}
+
+static int32_t call_drop(void *args)
+{
+    struct unix_drop_params *params = args;
+
+    placeholder_drop(call_pointer(params->fds), params->count);
+    return 0;
+}
+
+static int32_t call_lend(void *args)
+{
+    struct unix_lend_params *params = args;
+
+    params->status = placeholder_lend(params->placeholder, params->socket);
+    return 0;
+}
+
+static int32_t call_settle(void *args)
+{
+    struct unix_lend_params *params = args;
+
+    placeholder_settle(params->placeholder, params->socket, params->protocol, params->done);
+    return 0;
+}
+
+static int32_t call_listen(void *args)
+{
+    struct unix_lend_params *params = args;
+
+    params->status = placeholder_listen(params->placeholder);
+    return 0;
+}
+
+static int32_t call_settle_listen(void *args)
+{
+    struct unix_lend_params *params = args;
+
+    placeholder_settle_listen(params->placeholder, params->socket, params->done);
+    return 0;
+}
+
+static int32_t call_watch_open(void *args)
+{
+    struct unix_watch_open_params *params = args;
+
+    params->status = watch_open(&params->epoll, &params->entries);
+    return 0;
+}
+
+static int32_t call_watch_close(void *args)
+{
+    struct unix_watch_close_params *params = args;
+
+    watch_close(params->epoll, params->entries);
+    return 0;
+}
+
+static int32_t call_watch_add(void *args)
+{
+    struct unix_watch_add_params *params = args;
+
+    params->status = watch_add(params->epoll, params->socket, params->id);
+    return 0;
+}
+
+static int32_t call_watch_list(void *args)
+{
+    struct unix_watch_list_params *params = args;
+
+    params->status =
+        watch_list(params->entries, call_pointer(params->ids), params->size, &params->count);
+    return 0;
+}
+
+__attribute__((visibility("default"))) const call_function __wine_unix_call_funcs[] = {
+    [UNIX_CALL_IDENTIFY] = call_identify,
+    [UNIX_CALL_ALIVE] = call_alive,
+    [UNIX_CALL_RANDOM] = call_random,
+    [UNIX_CALL_EPHEMERAL] = call_ephemeral,
+    [UNIX_CALL_INSPECT] = call_inspect,
+    [UNIX_CALL_CLOSE] = call_close,
+    [UNIX_CALL_HOLD] = call_hold,
+    [UNIX_CALL_DROP] = call_drop,
+    [UNIX_CALL_LEND] = call_lend,
+    [UNIX_CALL_SETTLE] = call_settle,
+    [UNIX_CALL_LISTEN] = call_listen,
+    [UNIX_CALL_SETTLE_LISTEN] = call_settle_listen,
+    [UNIX_CALL_WATCH_OPEN] = call_watch_open,
+    [UNIX_CALL_WATCH_CLOSE] = call_watch_close,
+    [UNIX_CALL_WATCH_ADD] = call_watch_add,
+    [UNIX_CALL_WATCH_LIST] = call_watch_list,
+};

@@ -1,0 +1,132 @@
+/*
+ * The sockets of the host: which there are, and what one is
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#define _GNU_SOURCE
+#include "sockets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* TCP_BOUND_INACTIVE, Linux 6.8: older kernels ignore the bit, older headers lack the name. */
+#define TCP_STATE_BOUND 13
+
+/* Asks for all sockets of one protocol and family. */
+static bool sockets_request(int netlink, enum unix_protocol protocol, uint8_t family)
+{
+    struct
+    {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 body;
+    } request = {
+        .header = {.nlmsg_len = sizeof(request),
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .body = {.sdiag_family = family,
+                 .sdiag_protocol = protocol == UNIX_TCP ? IPPROTO_TCP : IPPROTO_UDP,
+                 .idiag_states = ~0u},
+    };
+
+    if (protocol == UNIX_TCP)
+    {
+        request.body.idiag_states &= ~(1u << TCP_TIME_WAIT);
+        request.body.idiag_states |= 1u << TCP_STATE_BOUND;
+    }
+    return send(netlink, &request, sizeof(request), 0) == sizeof(request);
+}
+
+/* Reads the answer to one request. */
+static bool sockets_answer(int netlink, sockets_visitor visitor, void *context)
+{
+    union
+    {
+        struct nlmsghdr header;
+        char bytes[32768];
+    } buffer;
+
+    for (;;)
+    {
+        ssize_t received = recv(netlink, &buffer, sizeof(buffer), 0);
+        const struct nlmsghdr *message = &buffer.header;
+        size_t length = received;
+
+        if (received == -1 && errno == EINTR) continue;
+        if (received <= 0) return false;
+
+        for (; NLMSG_OK(message, length); message = NLMSG_NEXT(message, length))
+        {
+            const struct inet_diag_msg *diag = NLMSG_DATA(message);
+
+            if (message->nlmsg_type == NLMSG_DONE) return true;
+            if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY) return false;
+            if (diag->idiag_state == TCP_TIME_WAIT) continue;
+            visitor(ntohs(diag->id.idiag_sport), diag->idiag_inode, context);
+        }
+    }
+}
+
+bool sockets_visit(enum unix_protocol protocol, sockets_visitor visitor, void *context)
+{
+    static const uint8_t families[] = {AF_INET, AF_INET6};
+    int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    bool success = netlink != -1;
+
+    for (size_t i = 0; success && i < sizeof(families); i++)
+        success = sockets_request(netlink, protocol, families[i]) &&
+                  sockets_answer(netlink, visitor, context);
+    if (netlink != -1) close(netlink);
+    return success;
+}
+
+static uint32_t sockets_protocol(int family, int type, int protocol)
+{
+    if (family != AF_INET && family != AF_INET6) return UNIX_OTHER;
+    if (type == SOCK_STREAM && protocol == IPPROTO_TCP) return UNIX_TCP;
+    if (type == SOCK_DGRAM && protocol == IPPROTO_UDP) return UNIX_UDP;
+    return UNIX_OTHER;
+}
+
+enum unix_status sockets_inspect(int fd, struct unix_inspect_params *params)
+{
+    union
+    {
+        struct sockaddr address;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_storage storage;
+    } name = {.address = {.sa_family = AF_UNSPEC}};
+    socklen_t length = sizeof(int);
+    int family, type, protocol;
+    struct stat status;
+
+    /* Wine gives out a descriptor that it had cached already without this. */
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) return UNIX_NOT_A_SOCKET;
+    length = sizeof(int);
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length)) return UNIX_NOT_A_SOCKET;
+    length = sizeof(int);
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length)) return UNIX_NOT_A_SOCKET;
+    length = sizeof(name);
+    if (getsockname(fd, &name.address, &length)) return UNIX_NOT_A_SOCKET;
+    if (fstat(fd, &status)) return UNIX_NOT_A_SOCKET;
+
+    params->protocol = sockets_protocol(family, type, protocol);
+    params->family = family;
+    params->inode = status.st_ino;
+    params->bound = (name.address.sa_family == AF_INET && name.in.sin_port) ||
+                    (name.address.sa_family == AF_INET6 && name.in6.sin6_port);
+    return UNIX_SUCCESS;
+}

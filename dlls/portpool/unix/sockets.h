@@ -1,0 +1,24 @@
+/*
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef TAWNY_PORTPOOL_UNIX_SOCKETS_H
+#define TAWNY_PORTPOOL_UNIX_SOCKETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../unixlib.h"
+
+/* Called for each socket of the host that occupies its local port. */
+typedef void (*sockets_visitor)(uint16_t port, uint32_t inode, void *context);
+
+/* Visits the sockets of one protocol, over IPv4 and IPv6, of every user, in the network namespace.
+ * Not visited: TCP sockets in TIME_WAIT, which occupy nothing on Windows, and, before Linux 6.8,
+ * those that are bound and neither listen nor are connected. False if the host does not say. */
+bool sockets_visit(enum unix_protocol protocol, sockets_visitor visitor, void *context);
+
+/* Says what a descriptor is; see struct unix_inspect_params. */
+enum unix_status sockets_inspect(int fd, struct unix_inspect_params *params);
+
+#endif

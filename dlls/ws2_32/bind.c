@@ -1,0 +1,202 @@
+/*
+ * Calls that bind a socket, by intention or in passing
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "ws2_32_private.h"
+
+#include "tawny_debug.h"
+
+WINE_DEFAULT_DEBUG_CHANNEL(ws2_32);
+
+/* As the host numbers it. */
+#define HOST_AF_INET6 10
+
+union address
+{
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+struct bind_call
+{
+    SOCKET s;
+    const union address *address;
+    int length;
+    int error;
+};
+
+/* Binds as the caller asked, but for the port. */
+static enum portpool_bind_result bind_to_port(USHORT port, void *context)
+{
+    struct bind_call *call = context;
+    union address address = *call->address;
+
+    /* The two have their port in the same place. */
+    address.in.sin_port = port_swap(port);
+    if (!builtin_bind(call->s, &address.any, call->length)) return PORTPOOL_BIND_DONE;
+    call->error = GetLastError();
+    if (call->error == WSAEADDRINUSE || call->error == WSAEACCES) return PORTPOOL_BIND_CONFLICT;
+    return PORTPOOL_BIND_FAILED;
+}
+
+/* Copies an Internet address; FALSE for all others, which Wine is left to judge. */
+static BOOL bind_copy_address(union address *copy, const struct sockaddr *addr, int *length)
+{
+    if (!addr || *length < (int)sizeof(copy->in)) return FALSE;
+    if (addr->sa_family == AF_INET)
+    {
+        *length = sizeof(copy->in);
+        copy->in = *(const struct sockaddr_in *)addr;
+        return TRUE;
+    }
+    if (addr->sa_family != AF_INET6 || *length < (int)sizeof(copy->in6)) return FALSE;
+    *length = sizeof(copy->in6);
+    copy->in6 = *(const struct sockaddr_in6 *)addr;
+    return TRUE;
+}
+
+static int bind_finish(const struct bind_call *call, enum portpool_status status)
+{
+    SetLastError(status == PORTPOOL_CALL_FAILED ? call->error : pool_error(status));
+    return status ? SOCKET_ERROR : 0;
+}
+
+/* Wine may bind a UDP socket at such an address to a device. */
+static BOOL bind_names_interface(const union address *address)
+{
+    return address->any.sa_family == AF_INET && address->in.sin_addr.s_addr != INADDR_ANY &&
+           address->in.sin_addr.s_addr != __builtin_bswap32(INADDR_LOOPBACK);
+}
+
+static int bind_unassociated(struct bind_call *call)
+{
+    USHORT port = port_swap(call->address->in.sin_port);
+    int error;
+
+    if (bind_names_interface(call->address) && pool_load())
+        return bind_finish(call, pool->bind_interface((HANDLE)call->s, port, bind_to_port, call));
+
+    if (!builtin_bind(call->s, &call->address->any, call->length)) return 0;
+    error = GetLastError();
+    /* The host says that the port is taken. If it is so because it is reserved, Windows says so. */
+    if (port && (error == WSAEADDRINUSE || error == WSAEACCES) && pool_load() &&
+        pool->check_reserved((HANDLE)call->s, port) == PORTPOOL_RESERVED)
+        error = WSAEACCES;
+    SetLastError(error);
+    return SOCKET_ERROR;
+}
+
+int WINAPI bind(SOCKET s, const struct sockaddr *addr, int length)
+{
+    struct bind_call call = {.s = s, .length = length};
+    enum portpool_status status;
+    union address address;
+
+    if (!bind_copy_address(&address, addr, &call.length)) return builtin_bind(s, addr, length);
+    call.address = &address;
+    if (pool_tracks_sockets())
+    {
+        status = pool->bind((HANDLE)s, port_swap(address.in.sin_port), bind_to_port, &call);
+        if (status != PORTPOOL_NOT_ASSOCIATED) return bind_finish(&call, status);
+    }
+    return bind_unassociated(&call);
+}
+
+BOOL bind_implicitly(SOCKET s)
+{
+    union address address = {.any = {.sa_family = AF_INET}};
+    struct bind_call call = {.s = s, .address = &address, .length = sizeof(address.in)};
+    enum portpool_status status;
+    UINT family;
+
+    if (!pool->awaits_port((HANDLE)s, &family)) return TRUE;
+    if (family == HOST_AF_INET6)
+    {
+        address.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
+        call.length = sizeof(address.in6);
+    }
+    status = pool->bind((HANDLE)s, 0, bind_to_port, &call);
+    /* Another thread was faster: bound is bound. */
+    if (status == PORTPOOL_NOT_ASSOCIATED) return TRUE;
+    return !bind_finish(&call, status);
+}
+
+struct listen_call
+{
+    SOCKET s;
+    int backlog;
+};
+
+static BOOL listen_call(void *context)
+{
+    struct listen_call *call = context;
+
+    return !builtin_listen(call->s, call->backlog);
+}
+
+int WINAPI listen(SOCKET s, int backlog)
+{
+    struct listen_call call = {s, backlog};
+    enum portpool_status status;
+
+    if (!pool_tracks_sockets()) return builtin_listen(s, backlog);
+    status = pool->listen((HANDLE)s, listen_call, &call);
+    if (status == PORTPOOL_NOT_ASSOCIATED) return builtin_listen(s, backlog);
+    return status ? SOCKET_ERROR : 0;
+}
+
+int WINAPI connect(SOCKET s, const struct sockaddr *addr, int length)
+{
+    if (pool_awaits_ports() && !bind_implicitly(s)) return SOCKET_ERROR;
+    return builtin_connect(s, addr, length);
+}
+
+int WINAPI WSAConnect(SOCKET s, const struct sockaddr *addr, int length, WSABUF *caller,
+                      WSABUF *callee, QOS *sqos, QOS *gqos)
+{
+    if (pool_awaits_ports() && !bind_implicitly(s)) return SOCKET_ERROR;
+    return builtin_WSAConnect(s, addr, length, caller, callee, sqos, gqos);
+}
+
+BOOL WINAPI WSAConnectByNameA(SOCKET s, LPSTR node, LPSTR service, LPDWORD local_length,
+                              LPSOCKADDR local, LPDWORD remote_length, LPSOCKADDR remote,
+                              const PTIMEVAL timeout, LPWSAOVERLAPPED reserved)
+{
+    if (pool_awaits_ports() && !bind_implicitly(s)) return FALSE;
+    return builtin_WSAConnectByNameA(s, node, service, local_length, local, remote_length, remote,
+                                     timeout, reserved);
+}
+
+BOOL WINAPI WSAConnectByNameW(SOCKET s, LPWSTR node, LPWSTR service, LPDWORD local_length,
+                              LPSOCKADDR local, LPDWORD remote_length, LPSOCKADDR remote,
+                              const PTIMEVAL timeout, LPWSAOVERLAPPED reserved)
+{
+    if (pool_awaits_ports() && !bind_implicitly(s)) return FALSE;
+    return builtin_WSAConnectByNameW(s, node, service, local_length, local, remote_length, remote,
+                                     timeout, reserved);
+}
+
+int WINAPI sendto(SOCKET s, const char *data, int size, int flags, const struct sockaddr *to,
+                  int length)
+{
+    if (pool_awaits_ports() && !bind_implicitly(s)) return SOCKET_ERROR;
+    return builtin_sendto(s, data, size, flags, to, length);
+}
+
+int WINAPI WSASendTo(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags,
+                     const struct sockaddr *to, int length, LPWSAOVERLAPPED overlapped,
+                     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    if (pool_awaits_ports() && !bind_implicitly(s)) return SOCKET_ERROR;
+    return builtin_WSASendTo(s, buffers, count, sent, flags, to, length, overlapped, routine);
+}
+
+int WINAPI WSASendMsg(SOCKET s, LPWSAMSG message, DWORD flags, LPDWORD sent,
+                      LPWSAOVERLAPPED overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    if (pool_awaits_ports() && !bind_implicitly(s)) return SOCKET_ERROR;
+    return builtin_WSASendMsg(s, message, flags, sent, overlapped, routine);
+}

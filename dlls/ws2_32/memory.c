@@ -1,0 +1,55 @@
+/*
+ * Memory that a program names and that need not be there
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * It is touched under an exception handler, not asked about beforehand: another thread may unmap
+ * it in between, and guard pages and watched pages must behave as they do on any other access.
+ */
+#include "memory.h"
+
+#include <wine/exception.h>
+
+static BOOL memory_copy(void *destination, const void *source, SIZE_T size)
+{
+    volatile BOOL success = TRUE;
+
+    __TRY
+    {
+        memcpy(destination, source, size);
+    }
+    __EXCEPT_PAGE_FAULT
+    {
+        success = FALSE;
+    }
+    __ENDTRY
+    return success;
+}
+
+BOOL memory_read(void *destination, const void *source, SIZE_T size)
+{
+    return memory_copy(destination, source, size);
+}
+
+BOOL memory_write(void *destination, const void *source, SIZE_T size)
+{
+    return memory_copy(destination, source, size);
+}
+
+BOOL memory_writable(void *address, SIZE_T size)
+{
+    volatile char *bytes = address;
+    volatile BOOL success = TRUE;
+
+    __TRY
+    {
+        for (SIZE_T i = 0; i < size; i++) bytes[i] = bytes[i];
+    }
+    __EXCEPT_PAGE_FAULT
+    {
+        success = FALSE;
+    }
+    __ENDTRY
+    return success;
+}

@@ -1,0 +1,18 @@
+/*
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef TAWNY_WS2_32_MEMORY_H
+#define TAWNY_WS2_32_MEMORY_H
+
+#include <windef.h>
+#include <winbase.h>
+
+/* The caller's memory, which may be anything: FALSE, where others would crash. */
+BOOL memory_read(void *destination, const void *source, SIZE_T size);
+BOOL memory_write(void *destination, const void *source, SIZE_T size);
+
+/* Says whether memory_write would succeed, and leaves what is there. */
+BOOL memory_writable(void *address, SIZE_T size);
+
+#endif
