@@ -11,31 +11,39 @@
 
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
-/* Closed sockets whose ports nobody has asked for yet are looked at when they are this many. */
+/* Closed sockets whose ports nobody has asked for yet are looked at when they are this many more
+ * than were left the last time. */
 #define CLOSED_LIMIT 64
+
+/* How many unbound sockets a reservation call asks the wineserver about. */
+#define VERIFY_LIMIT 2
 
 struct association
 {
-    UT_hash_handle hh; /* by socket, until it is closed */
+    UT_hash_handle hh;         /* by socket, until it is closed */
+    UT_hash_handle hh_unbound; /* by socket, while it waits for a port, the longest waiting first */
     struct association *next_closed;
     LONG references;
     HANDLE socket;
     struct reservation *reservation;
     struct watch watch; /* while it has a port */
-    UINT64 inode;
+    UINT64 inode;       /* of a TCP socket that has a port */
     UINT protocol;
     UINT family;
-    int fd;       /* the host socket, until it is bound: kept longer, it would keep the port bound
-                   * and the listener listening after closesocket; -1 then */
-    USHORT port;  /* 0 until it is bound */
-    SRWLOCK lock; /* held while it is bound, listens or ends: one at a time */
+    BOOL acquirer; /* the socket acquired a block too */
+    int fd;        /* the host socket, until it is bound: kept longer, it would keep the port bound
+                    * and the listener listening after closesocket; -1 then */
+    USHORT port;   /* 0 until it is bound */
+    SRWLOCK lock;  /* held while it is bound, listens or ends: one at a time */
 };
 
-/* Guards the hash, the list, and the set. Taken inside an association's lock, never around it. */
+/* Guards the hashes, the list, and the set. Taken inside an association's lock, never around it. */
 static SRWLOCK associations_lock = SRWLOCK_INIT;
 static struct association *associations;
+static struct association *unbound_associations;
 static struct association *closed_associations;
 static UINT closed_count;
+static UINT closed_limit = CLOSED_LIMIT;
 static struct watch_set association_watches;
 
 static void association_dereference(struct association *association)
@@ -68,11 +76,38 @@ static void association_return_port(struct association *association)
     TRACE("%p is gone, port %u is back\n", association->socket, association->port);
 }
 
-/* Takes it out of the hash. Needs the lock. */
+/* It waits for a port no longer. Needs the lock. */
+static void association_stop_waiting(struct association *association)
+{
+    if (!association->hh_unbound.tbl) return;
+    HASH_DELETE(hh_unbound, unbound_associations, association);
+    association->hh_unbound.tbl = NULL;
+    InterlockedDecrement(&unbound_sockets);
+}
+
+/* Takes it out of the hashes. Needs the lock. */
 static void association_unlink(struct association *association)
 {
+    association_stop_waiting(association);
     HASH_DELETE(hh, associations, association);
     InterlockedDecrement(&tracked_sockets);
+}
+
+/* Puts it into the hashes; FALSE if there is no memory. Needs the lock. */
+static BOOL association_link(struct association *association)
+{
+    HASH_ADD(hh, associations, socket, sizeof(association->socket), association);
+    if (!association->hh.tbl) return FALSE;
+    InterlockedIncrement(&tracked_sockets);
+    if (association->port) return TRUE;
+    HASH_ADD(hh_unbound, unbound_associations, socket, sizeof(association->socket), association);
+    if (association->hh_unbound.tbl)
+    {
+        InterlockedIncrement(&unbound_sockets);
+        return TRUE;
+    }
+    association_unlink(association);
+    return FALSE;
 }
 
 /* Returns the ports of those closed sockets that are gone from the host too. A duplicate handle, or
@@ -136,17 +171,18 @@ static void association_end(struct association *association)
 {
     /* A bind under way in another thread comes to its end first. */
     AcquireSRWLockExclusive(&association->lock);
-    if (!association->port)
-        InterlockedDecrement(&unbound_sockets);
-    else if (!association->watch.id)
-        association_return_port(association);
-    else
+    if (association->port && !association->watch.id) association_return_port(association);
+    if (association->watch.id)
     {
         AcquireSRWLockExclusive(&associations_lock);
         InterlockedIncrement(&association->references);
         association->next_closed = closed_associations;
         closed_associations = association;
-        if (++closed_count >= CLOSED_LIMIT) association_sweep_closed();
+        if (++closed_count >= closed_limit)
+        {
+            association_sweep_closed();
+            closed_limit = closed_count + CLOSED_LIMIT;
+        }
         ReleaseSRWLockExclusive(&associations_lock);
     }
     ReleaseSRWLockExclusive(&association->lock);
@@ -164,10 +200,10 @@ static struct association *association_create(HANDLE socket, const struct descri
     association->references = 1;
     association->socket = socket;
     association->reservation = reservation;
-    association->inode = descriptor->inode;
     association->protocol = descriptor->protocol;
     association->family = descriptor->family;
     association->fd = descriptor->fd;
+    association->acquirer = reservation_has_acquirer(socket);
     return association;
 }
 
@@ -181,12 +217,7 @@ static enum portpool_status association_publish(struct association *association)
     AcquireSRWLockExclusive(&associations_lock);
     HASH_FIND(hh, associations, &association->socket, sizeof(association->socket), earlier);
     if (earlier) association_unlink(earlier);
-    HASH_ADD(hh, associations, socket, sizeof(association->socket), association);
-    if ((success = !!association->hh.tbl))
-    {
-        InterlockedIncrement(&tracked_sockets);
-        InterlockedIncrement(&unbound_sockets);
-    }
+    success = association_link(association);
     ReleaseSRWLockExclusive(&associations_lock);
     if (earlier) association_end(earlier);
     return success ? PORTPOOL_SUCCESS : PORTPOOL_NO_RESOURCES;
@@ -199,7 +230,6 @@ enum portpool_status association_make(HANDLE socket, UINT64 token)
     struct descriptor descriptor;
     enum portpool_status status;
 
-    reservation_sweep();
     if ((status = descriptor_open(socket, &descriptor))) return status;
     reservation = reservation_find(token);
     if (descriptor.bound)
@@ -238,22 +268,75 @@ static BOOL association_verify(struct association *association)
 {
     struct association *current;
     struct descriptor descriptor;
+    UINT64 inode;
 
     if (!descriptor_open(association->socket, &descriptor))
     {
+        inode = descriptor_inode(descriptor.fd);
         descriptor_close(descriptor.fd);
-        if (descriptor.inode == association->inode) return TRUE;
+        if (inode == descriptor_inode(association->fd)) return TRUE;
     }
     AcquireSRWLockExclusive(&associations_lock);
     HASH_FIND(hh, associations, &association->socket, sizeof(association->socket), current);
     if (current == association) association_unlink(association);
     ReleaseSRWLockExclusive(&associations_lock);
-    if (current == association)
-    {
-        InterlockedDecrement(&unbound_sockets);
-        association_dereference(association);
-    }
+    if (current == association) association_dereference(association);
     return FALSE;
+}
+
+/* Picks unbound sockets to ask about, with a reference each: those that keep a block alive, and a
+ * few of the others, in turn. */
+static UINT association_pick_unbound(struct association **picked, UINT size)
+{
+    struct association *association, *next;
+    UINT count = 0, others = 0;
+
+    AcquireSRWLockExclusive(&associations_lock);
+    for (association = unbound_associations; association && count < size; association = next)
+    {
+        next = association->hh_unbound.next;
+        if (!association->acquirer && others++ >= VERIFY_LIMIT) continue;
+        InterlockedIncrement(&association->references);
+        picked[count++] = association;
+    }
+    /* To the end of the line. The count must not drop meanwhile: calls that bind read it without
+     * the lock. */
+    for (UINT i = 0; i < count; i++)
+    {
+        HASH_DELETE(hh_unbound, unbound_associations, picked[i]);
+        HASH_ADD(hh_unbound, unbound_associations, socket, sizeof(picked[i]->socket), picked[i]);
+    }
+    ReleaseSRWLockExclusive(&associations_lock);
+    return count;
+}
+
+void association_sweep_unbound(void)
+{
+    struct association *picked[32];
+    UINT count;
+
+    if (!unbound_sockets) return;
+    count = association_pick_unbound(picked, ARRAYSIZE(picked));
+    for (UINT i = 0; i < count; i++)
+    {
+        /* One that is being bound just now is alive. */
+        if (TryAcquireSRWLockExclusive(&picked[i]->lock))
+        {
+            if (!picked[i]->port) association_verify(picked[i]);
+            ReleaseSRWLockExclusive(&picked[i]->lock);
+        }
+        association_dereference(picked[i]);
+    }
+}
+
+void association_note_acquirer(HANDLE socket)
+{
+    struct association *association;
+
+    AcquireSRWLockExclusive(&associations_lock);
+    HASH_FIND(hh, associations, &socket, sizeof(socket), association);
+    if (association) association->acquirer = TRUE;
+    ReleaseSRWLockExclusive(&associations_lock);
 }
 
 /* The socket is bound: from now on the host tells when it ends. */
@@ -262,9 +345,11 @@ static void association_bound(struct association *association, USHORT port)
     AcquireSRWLockExclusive(&associations_lock);
     if (watch_start(&association_watches, &association->watch, association->fd))
         WARN("cannot watch %p: its port counts as free once it is closed\n", association->socket);
+    /* Only those that listen are asked again who they are. */
+    if (association->protocol == UNIX_TCP) association->inode = descriptor_inode(association->fd);
     association->port = port;
+    association_stop_waiting(association);
     ReleaseSRWLockExclusive(&associations_lock);
-    InterlockedDecrement(&unbound_sockets);
     descriptor_close(association->fd);
     association->fd = -1;
 }
@@ -388,7 +473,7 @@ static enum portpool_status association_listen_locked(struct association *associ
 
     if (!association->port || association->protocol != UNIX_TCP) return PORTPOOL_NOT_ASSOCIATED;
     if (descriptor_open(association->socket, &descriptor)) return PORTPOOL_NOT_ASSOCIATED;
-    if (descriptor.inode != association->inode)
+    if (descriptor_inode(descriptor.fd) != association->inode)
     {
         /* Closed with CloseHandle, and its handle given to another socket. */
         descriptor_close(descriptor.fd);
@@ -438,12 +523,7 @@ static BOOL association_restore(struct association *association)
 
     AcquireSRWLockExclusive(&associations_lock);
     HASH_FIND(hh, associations, &association->socket, sizeof(association->socket), other);
-    if (!other)
-    {
-        HASH_ADD(hh, associations, socket, sizeof(association->socket), association);
-        success = !!association->hh.tbl;
-    }
-    if (success) InterlockedIncrement(&tracked_sockets);
+    if (!other) success = association_link(association);
     ReleaseSRWLockExclusive(&associations_lock);
     return success;
 }

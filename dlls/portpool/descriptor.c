@@ -36,8 +36,15 @@ enum portpool_status descriptor_open(HANDLE socket, struct descriptor *descripto
     descriptor->protocol = params.protocol;
     descriptor->family = params.family;
     descriptor->bound = params.bound;
-    descriptor->inode = params.inode;
     return PORTPOOL_SUCCESS;
+}
+
+UINT64 descriptor_inode(int fd)
+{
+    struct unix_inode_params params = {.fd = fd};
+
+    unix_call(UNIX_CALL_INODE, &params);
+    return params.inode;
 }
 
 void descriptor_close(int fd)

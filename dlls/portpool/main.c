@@ -51,10 +51,21 @@ enum portpool_status status_from_unix(UINT status)
     }
 }
 
+/* Every reservation call begins with what has ended unseen since the last. */
+static void pool_sweep(void)
+{
+    association_sweep_unbound();
+    reservation_sweep();
+}
+
 static enum portpool_status pool_acquire(HANDLE socket, USHORT start, USHORT count,
                                          struct portpool_block *block)
 {
-    enum portpool_status status = reservation_acquire(socket, start, count, block);
+    enum portpool_status status;
+
+    pool_sweep();
+    status = reservation_acquire(socket, start, count, block);
+    if (!status) association_note_acquirer(socket);
 
     TRACE("socket %p, %u ports from %u: %s\n", socket, count, start, status_name(status));
     if (!status)
@@ -65,16 +76,20 @@ static enum portpool_status pool_acquire(HANDLE socket, USHORT start, USHORT cou
 
 static enum portpool_status pool_associate(HANDLE socket, UINT64 token)
 {
-    enum portpool_status status = association_make(socket, token);
+    enum portpool_status status;
 
+    pool_sweep();
+    status = association_make(socket, token);
     TRACE("socket %p, token %s: %s\n", socket, wine_dbgstr_longlong(token), status_name(status));
     return status;
 }
 
 static enum portpool_status pool_release(HANDLE socket, UINT64 token)
 {
-    enum portpool_status status = reservation_release(socket, token);
+    enum portpool_status status;
 
+    pool_sweep();
+    status = reservation_release(socket, token);
     TRACE("socket %p, token %s: %s\n", socket, wine_dbgstr_longlong(token), status_name(status));
     return status;
 }

@@ -20,13 +20,14 @@ struct descriptor
     UINT protocol; /* UNIX_TCP or UNIX_UDP, which are also the port table's protocols */
     UINT family;   /* the host's number */
     BOOL bound;
-    UINT64 inode;
 };
 
 /* Fetches the descriptor of a TCP or UDP socket; the caller closes it.
  * NOT_A_SOCKET, UNSUPPORTED_SOCKET. */
 enum portpool_status descriptor_open(HANDLE socket, struct descriptor *descriptor);
 void descriptor_close(int fd);
+/* Tells host sockets apart while they live: a handle's value does not. */
+UINT64 descriptor_inode(int fd);
 
 /* table.c: the prefix's port table, and our name in it. */
 struct port_table *table_map(void);  /* makes it if need be; NULL if that fails */
@@ -45,6 +46,9 @@ struct watch
 
 struct watch_set
 {
+    /* For sockets that carry little: sweeps are several times faster, but each datagram that such a
+     * socket sends wakes the set. */
+    BOOL ready;
     struct watch_bucket *buckets;
 };
 
@@ -62,6 +66,7 @@ enum portpool_status reservation_acquire(HANDLE socket, USHORT start, USHORT cou
 enum portpool_status reservation_release(HANDLE socket, UINT64 token);
 /* Ends the blocks whose sockets have ended otherwise than by closesocket. */
 void reservation_sweep(void);
+BOOL reservation_has_acquirer(HANDLE socket);
 /* Around closesocket. closing takes the handle from the acquirer, so that a new socket with the
  * same handle does not meet it (NULL if it acquired nothing); closed ends its blocks, or puts it
  * back if the socket was not closed. */
@@ -89,6 +94,12 @@ int reservation_placeholder(const struct reservation *reservation, USHORT port);
 
 /* association.c: the sockets that draw from blocks. */
 enum portpool_status association_make(HANDLE socket, UINT64 token);
+/* The socket, if it is associated, has acquired a block. */
+void association_note_acquirer(HANDLE socket);
+/* Ends associations whose sockets were closed before they were bound, otherwise than by
+ * closesocket. What we keep of such a socket keeps it alive on the host, and with it the blocks
+ * that it acquired: only the wineserver can tell. */
+void association_sweep_unbound(void);
 BOOL association_awaits_port(HANDLE socket, UINT *family);
 enum portpool_status association_bind(HANDLE socket, USHORT port, portpool_bind_function bind,
                                       void *context);

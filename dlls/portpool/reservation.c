@@ -54,7 +54,7 @@ static SRWLOCK reservations_lock = SRWLOCK_INIT;
 static struct reservation *reservations;
 static struct acquirer *acquirers_by_socket;
 static struct acquirer *acquirers;
-static struct watch_set acquirer_watches;
+static struct watch_set acquirer_watches = {.ready = TRUE};
 
 UINT reservation_protocol(const struct reservation *reservation)
 {
@@ -157,9 +157,10 @@ static enum portpool_status acquirer_get(HANDLE socket, const struct descriptor 
 {
     enum portpool_status status;
     struct acquirer *acquirer;
+    UINT64 inode = descriptor_inode(descriptor->fd);
 
     HASH_FIND(hh, acquirers_by_socket, &socket, sizeof(socket), acquirer);
-    if (acquirer && acquirer->inode != descriptor->inode)
+    if (acquirer && acquirer->inode != inode)
     {
         /* Closed with CloseHandle, and its handle given to another socket, while a duplicate
          * keeps it alive: the sweep before this would have ended it otherwise. */
@@ -171,7 +172,7 @@ static enum portpool_status acquirer_get(HANDLE socket, const struct descriptor 
         if (!(acquirer = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*acquirer))))
             return PORTPOOL_NO_RESOURCES;
         acquirer->socket = socket;
-        acquirer->inode = descriptor->inode;
+        acquirer->inode = inode;
         if ((status = watch_start(&acquirer_watches, &acquirer->watch, descriptor->fd)))
         {
             HeapFree(GetProcessHeap(), 0, acquirer);
@@ -321,7 +322,6 @@ enum portpool_status reservation_acquire(HANDLE socket, USHORT start, USHORT cou
     struct descriptor descriptor;
     enum portpool_status status;
 
-    reservation_sweep();
     if ((status = descriptor_open(socket, &descriptor))) return status;
     if (!count || start + count > PORT_TABLE_PORTS)
         status = PORTPOOL_INVALID_RANGE;
@@ -349,7 +349,6 @@ enum portpool_status reservation_release(HANDLE socket, UINT64 token)
     struct descriptor descriptor;
     enum portpool_status status;
 
-    reservation_sweep();
     if ((status = descriptor_open(socket, &descriptor))) return status;
     descriptor_close(descriptor.fd);
 
@@ -362,6 +361,16 @@ enum portpool_status reservation_release(HANDLE socket, UINT64 token)
     if (!reservation) return PORTPOOL_INVALID_TOKEN;
     reservation_end(reservation);
     return PORTPOOL_SUCCESS;
+}
+
+BOOL reservation_has_acquirer(HANDLE socket)
+{
+    struct acquirer *acquirer;
+
+    AcquireSRWLockShared(&reservations_lock);
+    HASH_FIND(hh, acquirers_by_socket, &socket, sizeof(socket), acquirer);
+    ReleaseSRWLockShared(&reservations_lock);
+    return !!acquirer;
 }
 
 void reservation_sweep(void)

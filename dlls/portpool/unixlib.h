@@ -61,7 +61,12 @@ struct unix_inspect_params
     uint32_t protocol; /* out: enum unix_protocol */
     uint32_t family;   /* out: the host's AF_INET or AF_INET6 */
     uint32_t bound;    /* out: has a port */
-    uint64_t inode;    /* out: tells host sockets apart while they live */
+};
+
+struct unix_inode_params
+{
+    int32_t fd;
+    uint64_t inode; /* out: tells host sockets apart while they live */
 };
 
 struct unix_close_params
@@ -115,9 +120,20 @@ struct unix_watch_add_params
     int32_t epoll;
     int32_t socket;
     uint64_t id;     /* unique in the set */
+    uint32_t ready;  /* for unix_watch_ready_params: all of a set, or none */
     uint32_t status; /* out: SUCCESS, NO_DESCRIPTORS, NO_MEMORY */
 };
 
+/* A fast look: sockets that live, but perhaps not all of them. */
+struct unix_watch_ready_params
+{
+    int32_t epoll;
+    uint32_t size;  /* of ids */
+    uint64_t ids;   /* uint64_t[size], filled in */
+    uint32_t count; /* out */
+};
+
+/* The thorough look. */
 struct unix_watch_list_params
 {
     int32_t entries;
@@ -134,6 +150,7 @@ enum unix_call
     UNIX_CALL_RANDOM,
     UNIX_CALL_EPHEMERAL,
     UNIX_CALL_INSPECT,
+    UNIX_CALL_INODE,
     UNIX_CALL_CLOSE,
     UNIX_CALL_HOLD,
     UNIX_CALL_DROP,
@@ -144,6 +161,7 @@ enum unix_call
     UNIX_CALL_WATCH_OPEN,
     UNIX_CALL_WATCH_CLOSE,
     UNIX_CALL_WATCH_ADD,
+    UNIX_CALL_WATCH_READY,
     UNIX_CALL_WATCH_LIST,
 };
 

@@ -16,6 +16,7 @@ struct watch_bucket
     struct watch_bucket *next;
     int epoll;
     int entries;
+    BOOL ready;
     struct watch *watches[BUCKET_SIZE];
 };
 
@@ -47,6 +48,7 @@ static struct watch_bucket *bucket_open(struct watch_set *set, enum portpool_sta
     }
     bucket->epoll = params.epoll;
     bucket->entries = params.entries;
+    bucket->ready = set->ready;
     bucket->next = set->buckets;
     set->buckets = bucket;
     return bucket;
@@ -54,7 +56,7 @@ static struct watch_bucket *bucket_open(struct watch_set *set, enum portpool_sta
 
 enum portpool_status watch_start(struct watch_set *set, struct watch *watch, int fd)
 {
-    struct unix_watch_add_params params = {.socket = fd};
+    struct unix_watch_add_params params = {.socket = fd, .ready = set->ready};
     enum portpool_status status = PORTPOOL_SUCCESS;
     struct watch_bucket *bucket = set->buckets;
 
@@ -103,18 +105,45 @@ static UINT64 *bucket_list(const struct watch_bucket *bucket, UINT *count)
     return ids;
 }
 
-static void bucket_sweep(struct watch_bucket *bucket)
+/* Marks those of a bucket's watches that are not among the ids; returns how many. */
+static UINT bucket_mark(struct watch_bucket *bucket, const UINT64 *ids, UINT count)
 {
-    UINT64 *ids;
-    UINT i, j, count;
+    UINT i, j, gone = 0;
 
-    if (!(ids = bucket_list(bucket, &count))) return;
     for (i = 0; i < BUCKET_SIZE; i++)
     {
         if (!bucket->watches[i]) continue;
         for (j = 0; j < count && ids[j] != bucket->watches[i]->id; j++) continue;
-        bucket->watches[i]->gone = j == count;
+        if ((bucket->watches[i]->gone = j == count)) gone++;
     }
+    return gone;
+}
+
+/* Says whether all of a bucket's sockets live, if a fast look can tell. */
+static BOOL bucket_all_ready(struct watch_bucket *bucket)
+{
+    UINT64 ids[2 * BUCKET_SIZE];
+    struct unix_watch_ready_params params = {
+        .epoll = bucket->epoll, .ids = (ULONG_PTR)ids, .size = ARRAYSIZE(ids)};
+
+    unix_call(UNIX_CALL_WATCH_READY, &params);
+    return !bucket_mark(bucket, ids, params.count);
+}
+
+static void bucket_sweep(struct watch_bucket *bucket)
+{
+    UINT64 *ids;
+    UINT count;
+
+    if (bucket->ready && bucket_all_ready(bucket)) return;
+    if (!(ids = bucket_list(bucket, &count)))
+    {
+        /* Not to know is to leave things as they are. */
+        for (UINT i = 0; i < BUCKET_SIZE; i++)
+            if (bucket->watches[i]) bucket->watches[i]->gone = FALSE;
+        return;
+    }
+    bucket_mark(bucket, ids, count);
     HeapFree(GetProcessHeap(), 0, ids);
 }
 

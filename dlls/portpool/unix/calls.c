@@ -6,6 +6,7 @@
  *
  * Wine finds __wine_unix_call_funcs by its name and hands us a structure of ../unixlib.h.
  */
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "placeholder.h"
@@ -57,6 +58,14 @@ static int32_t call_inspect(void *args)
     struct unix_inspect_params *params = args;
 
     params->status = sockets_inspect(params->fd, params);
+    return 0;
+}
+
+static int32_t call_inode(void *args)
+{
+    struct unix_inode_params *params = args;
+
+    params->inode = sockets_inode(params->fd);
     return 0;
 }
 
@@ -137,7 +146,16 @@ static int32_t call_watch_add(void *args)
 {
     struct unix_watch_add_params *params = args;
 
-    params->status = watch_add(params->epoll, params->socket, params->id);
+    params->status =
+        watch_add(params->epoll, params->socket, params->id, params->ready ? EPOLLOUT : 0);
+    return 0;
+}
+
+static int32_t call_watch_ready(void *args)
+{
+    struct unix_watch_ready_params *params = args;
+
+    params->count = watch_ready(params->epoll, call_pointer(params->ids), params->size);
     return 0;
 }
 
@@ -156,6 +174,7 @@ __attribute__((visibility("default"))) const call_function __wine_unix_call_func
     [UNIX_CALL_RANDOM] = call_random,
     [UNIX_CALL_EPHEMERAL] = call_ephemeral,
     [UNIX_CALL_INSPECT] = call_inspect,
+    [UNIX_CALL_INODE] = call_inode,
     [UNIX_CALL_CLOSE] = call_close,
     [UNIX_CALL_HOLD] = call_hold,
     [UNIX_CALL_DROP] = call_drop,
@@ -166,5 +185,6 @@ __attribute__((visibility("default"))) const call_function __wine_unix_call_func
     [UNIX_CALL_WATCH_OPEN] = call_watch_open,
     [UNIX_CALL_WATCH_CLOSE] = call_watch_close,
     [UNIX_CALL_WATCH_ADD] = call_watch_add,
+    [UNIX_CALL_WATCH_READY] = call_watch_ready,
     [UNIX_CALL_WATCH_LIST] = call_watch_list,
 };

@@ -90,14 +90,17 @@ bool sockets_visit(enum unix_protocol protocol, sockets_visitor visitor, void *c
     return success;
 }
 
-static uint32_t sockets_protocol(int family, int type, int protocol)
+/* Says whether a socket that has a port is of the type that goes with its protocol. */
+static bool sockets_is_raw(int fd)
 {
-    if (family != AF_INET && family != AF_INET6) return UNIX_OTHER;
-    if (type == SOCK_STREAM && protocol == IPPROTO_TCP) return UNIX_TCP;
-    if (type == SOCK_DGRAM && protocol == IPPROTO_UDP) return UNIX_UDP;
-    return UNIX_OTHER;
+    socklen_t length = sizeof(int);
+    int type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) || type == SOCK_RAW;
 }
 
+/* Every open descriptor of a program that associates comes this way: no system call more than it
+ * takes. */
 enum unix_status sockets_inspect(int fd, struct unix_inspect_params *params)
 {
     union
@@ -108,25 +111,32 @@ enum unix_status sockets_inspect(int fd, struct unix_inspect_params *params)
         struct sockaddr_storage storage;
     } name = {.address = {.sa_family = AF_UNSPEC}};
     socklen_t length = sizeof(int);
-    int family, type, protocol;
-    struct stat status;
+    int protocol;
 
     /* Wine gives out a descriptor that it had cached already without this. */
     fcntl(fd, F_SETFD, FD_CLOEXEC);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) return UNIX_NOT_A_SOCKET;
-    length = sizeof(int);
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length)) return UNIX_NOT_A_SOCKET;
-    length = sizeof(int);
     if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length)) return UNIX_NOT_A_SOCKET;
     length = sizeof(name);
+    /* An unbound socket has a name too, and its family in it. */
     if (getsockname(fd, &name.address, &length)) return UNIX_NOT_A_SOCKET;
-    if (fstat(fd, &status)) return UNIX_NOT_A_SOCKET;
 
-    params->protocol = sockets_protocol(family, type, protocol);
-    params->family = family;
-    params->inode = status.st_ino;
-    params->bound = (name.address.sa_family == AF_INET && name.in.sin_port) ||
-                    (name.address.sa_family == AF_INET6 && name.in6.sin6_port);
+    params->family = name.address.sa_family;
+    params->bound = (params->family == AF_INET && name.in.sin_port) ||
+                    (params->family == AF_INET6 && name.in6.sin6_port);
+    params->protocol = UNIX_OTHER;
+    if (params->family != AF_INET && params->family != AF_INET6) return UNIX_SUCCESS;
+    /* A raw socket may name these protocols as well. The number then stands where others have their
+     * port. */
+    if (params->bound && sockets_is_raw(fd)) return UNIX_SUCCESS;
+    if (protocol == IPPROTO_TCP) params->protocol = UNIX_TCP;
+    if (protocol == IPPROTO_UDP) params->protocol = UNIX_UDP;
     return UNIX_SUCCESS;
+}
+
+uint64_t sockets_inode(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) ? 0 : status.st_ino;
 }

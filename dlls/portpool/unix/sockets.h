@@ -21,4 +21,7 @@ bool sockets_visit(enum unix_protocol protocol, sockets_visitor visitor, void *c
 /* Says what a descriptor is; see struct unix_inspect_params. */
 enum unix_status sockets_inspect(int fd, struct unix_inspect_params *params);
 
+/* Tells host sockets apart while they live; 0 if the descriptor is not open. */
+uint64_t sockets_inode(int fd);
+
 #endif

@@ -56,9 +56,9 @@ void watch_close(int epoll, int entries)
     close(entries);
 }
 
-enum unix_status watch_add(int epoll, int socket, uint64_t id)
+enum unix_status watch_add(int epoll, int socket, uint64_t id, uint32_t events)
 {
-    struct epoll_event event = {.events = 0, .data = {.u64 = id}};
+    struct epoll_event event = {.events = events, .data = {.u64 = id}};
     enum unix_status status = UNIX_SUCCESS;
     int copy;
 
@@ -68,9 +68,21 @@ enum unix_status watch_add(int epoll, int socket, uint64_t id)
     /* An entry is a file and a descriptor's number: the file is here already, and was added under
      * this number, since closed and given out again. Another number makes another entry. */
     if ((copy = fcntl(socket, F_DUPFD_CLOEXEC, socket + 1)) == -1) return watch_failure();
-    status = watch_add(epoll, copy, id);
+    status = watch_add(epoll, copy, id, events);
     close(copy);
     return status;
+}
+
+uint32_t watch_ready(int epoll, uint64_t *ids, uint32_t size)
+{
+    struct epoll_event events[64];
+    int count;
+
+    if (size > sizeof(events) / sizeof(*events)) size = sizeof(events) / sizeof(*events);
+    count = epoll_wait(epoll, events, size, 0);
+    if (count < 0) return 0;
+    for (int i = 0; i < count; i++) ids[i] = events[i].data.u64;
+    return count;
 }
 
 /* Takes one line of the listing: "tfd: N events: E data: ID pos: …", numbers but N in hex. */
