@@ -384,21 +384,20 @@ static enum portpool_status association_bind_exact(struct association *associati
                                                    portpool_bind_function bind, void *context)
 {
     struct reservation *reservation = association->reservation;
+    enum portpool_bind_result result;
 
     if (!reservation_contains(reservation, port)) return PORTPOOL_OUTSIDE_BLOCK;
     if (!reservation_draw_exact(reservation, port) &&
         !(association_sweep() && reservation_draw_exact(reservation, port)))
         return PORTPOOL_IN_USE;
 
-    switch (association_bind_drawn(association, port, bind, context))
-    {
-    case PORTPOOL_BIND_DONE:
-        return PORTPOOL_SUCCESS;
-    case PORTPOOL_BIND_CONFLICT:
-        return PORTPOOL_IN_USE;
-    default:
+    result = association_bind_drawn(association, port, bind, context);
+    if (result == PORTPOOL_BIND_DONE) return PORTPOOL_SUCCESS;
+    /* A port that only root may bind has no placeholder: the host's refusal tells more than ours.
+     */
+    if (result == PORTPOOL_BIND_FAILED || reservation_placeholder(reservation, port) == -1)
         return PORTPOOL_CALL_FAILED;
-    }
+    return PORTPOOL_IN_USE;
 }
 
 static enum portpool_status association_bind_any(struct association *association,

@@ -21,8 +21,8 @@ static BOOL CALLBACK pool_init(INIT_ONCE *once, void *param, void **context)
     (void)once;
     (void)param;
     (void)context;
-    /* Never unloaded: it holds what the program reserved. */
-    if (!(module = LoadLibraryW(L"portpool.dll")))
+    /* Ours, not one that lies beside the program. Never unloaded: it holds what was reserved. */
+    if (!(module = LoadLibraryExW(L"portpool.dll", NULL, LOAD_LIBRARY_SEARCH_SYSTEM32)))
     {
         ERR("portpool.dll could not be loaded, error %lu: was this started by tawny run?\n",
             GetLastError());
