@@ -91,7 +91,7 @@ struct portpool
 
     /* Binds an unassociated socket to an address for which Wine may bind UDP sockets to a
      * device, where the host's kernel would not keep them out of blocks.
-     * RESERVED, EXHAUSTED, CALL_FAILED. */
+     * NOT_ASSOCIATED (not such a socket), RESERVED, EXHAUSTED, CALL_FAILED. */
     enum portpool_status (*bind_interface)(HANDLE socket, USHORT port, portpool_bind_function bind,
                                            void *context);
 

@@ -78,11 +78,7 @@ enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_fu
         concerned = descriptor.protocol == UNIX_UDP && descriptor.family == HOST_AF_INET &&
                     !descriptor.bound;
     }
-    if (!concerned || !(table = table_map()))
-    {
-        result = bind(port, context);
-        return result == PORTPOOL_BIND_DONE ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;
-    }
+    if (!concerned || !(table = table_map())) return PORTPOOL_NOT_ASSOCIATED;
     if (port) return interface_bind_port(table, port, bind, context, &result);
     return interface_bind_any(table, bind, context);
 }

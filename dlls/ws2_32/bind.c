@@ -64,21 +64,27 @@ static int bind_finish(const struct bind_call *call, enum portpool_status status
     return status ? SOCKET_ERROR : 0;
 }
 
-/* Wine may bind a UDP socket at such an address to a device. */
-static BOOL bind_names_interface(const union address *address)
+/* Says whether Wine may bind the socket to a device: a UDP socket, at such an address. */
+static BOOL bind_names_interface(SOCKET s, const union address *address)
 {
+    int type, size = sizeof(type);
+
     return address->any.sa_family == AF_INET && address->in.sin_addr.s_addr != INADDR_ANY &&
-           address->in.sin_addr.s_addr != __builtin_bswap32(INADDR_LOOPBACK);
+           address->in.sin_addr.s_addr != __builtin_bswap32(INADDR_LOOPBACK) &&
+           !builtin_getsockopt(s, SOL_SOCKET, SO_TYPE, (char *)&type, &size) && type == SOCK_DGRAM;
 }
 
 static int bind_unassociated(struct bind_call *call)
 {
     USHORT port = port_swap(call->address->in.sin_port);
+    enum portpool_status status;
     int error;
 
-    if (bind_names_interface(call->address) && pool_load())
-        return bind_finish(call, pool->bind_interface((HANDLE)call->s, port, bind_to_port, call));
-
+    if (bind_names_interface(call->s, call->address) && pool_load())
+    {
+        status = pool->bind_interface((HANDLE)call->s, port, bind_to_port, call);
+        if (status != PORTPOOL_NOT_ASSOCIATED) return bind_finish(call, status);
+    }
     if (!builtin_bind(call->s, &call->address->any, call->length)) return 0;
     error = GetLastError();
     /* The host says that the port is taken. If it is so because it is reserved, Windows says so. */
