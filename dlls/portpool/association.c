@@ -27,7 +27,6 @@ struct association
     HANDLE socket;
     struct reservation *reservation;
     struct watch watch; /* while it has a port */
-    UINT64 inode;       /* of a TCP socket that has a port */
     UINT protocol;
     UINT family;
     BOOL acquirer; /* the socket acquired a block too */
@@ -232,7 +231,7 @@ enum portpool_status association_make(HANDLE socket, UINT64 token)
 
     if ((status = descriptor_open(socket, &descriptor))) return status;
     reservation = reservation_find(token);
-    if (descriptor.bound)
+    if (descriptor.port)
         status = PORTPOOL_ALREADY_BOUND;
     else if (!reservation || reservation_protocol(reservation) != descriptor.protocol)
         status = PORTPOOL_INVALID_TOKEN;
@@ -345,8 +344,6 @@ static void association_bound(struct association *association, USHORT port)
     AcquireSRWLockExclusive(&associations_lock);
     if (watch_start(&association_watches, &association->watch, association->fd))
         WARN("cannot watch %p: its port counts as free once it is closed\n", association->socket);
-    /* Only those that listen are asked again who they are. */
-    if (association->protocol == UNIX_TCP) association->inode = descriptor_inode(association->fd);
     association->port = port;
     association_stop_waiting(association);
     ReleaseSRWLockExclusive(&associations_lock);
@@ -472,7 +469,7 @@ static enum portpool_status association_listen_locked(struct association *associ
 
     if (!association->port || association->protocol != UNIX_TCP) return PORTPOOL_NOT_ASSOCIATED;
     if (descriptor_open(association->socket, &descriptor)) return PORTPOOL_NOT_ASSOCIATED;
-    if (descriptor_inode(descriptor.fd) != association->inode)
+    if (descriptor.port != association->port)
     {
         /* Closed with CloseHandle, and its handle given to another socket. */
         descriptor_close(descriptor.fd);

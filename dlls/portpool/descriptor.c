@@ -35,7 +35,7 @@ enum portpool_status descriptor_open(HANDLE socket, struct descriptor *descripto
     descriptor->fd = params.fd;
     descriptor->protocol = params.protocol;
     descriptor->family = params.family;
-    descriptor->bound = params.bound;
+    descriptor->port = params.port;
     return PORTPOOL_SUCCESS;
 }
 

@@ -76,7 +76,7 @@ enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_fu
     {
         descriptor_close(descriptor.fd);
         concerned = descriptor.protocol == UNIX_UDP && descriptor.family == HOST_AF_INET &&
-                    !descriptor.bound;
+                    !descriptor.port;
     }
     if (!concerned || !(table = table_map())) return PORTPOOL_NOT_ASSOCIATED;
     if (port) return interface_bind_port(table, port, bind, context, &result);

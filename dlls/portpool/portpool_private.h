@@ -19,7 +19,7 @@ struct descriptor
     int fd;
     UINT protocol; /* UNIX_TCP or UNIX_UDP, which are also the port table's protocols */
     UINT family;   /* the host's number */
-    BOOL bound;
+    USHORT port;   /* 0: not bound */
 };
 
 /* Fetches the descriptor of a TCP or UDP socket; the caller closes it.

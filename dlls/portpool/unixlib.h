@@ -60,7 +60,7 @@ struct unix_inspect_params
     uint32_t status;   /* out: SUCCESS, NOT_A_SOCKET */
     uint32_t protocol; /* out: enum unix_protocol */
     uint32_t family;   /* out: the host's AF_INET or AF_INET6 */
-    uint32_t bound;    /* out: has a port */
+    uint16_t port;     /* out: 0 if it is not bound */
 };
 
 struct unix_inode_params

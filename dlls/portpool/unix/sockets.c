@@ -122,13 +122,15 @@ enum unix_status sockets_inspect(int fd, struct unix_inspect_params *params)
     if (getsockname(fd, &name.address, &length)) return UNIX_NOT_A_SOCKET;
 
     params->family = name.address.sa_family;
-    params->bound = (params->family == AF_INET && name.in.sin_port) ||
-                    (params->family == AF_INET6 && name.in6.sin6_port);
+    /* The two have their port in the same place. */
+    params->port = 0;
+    if (params->family == AF_INET || params->family == AF_INET6)
+        params->port = ntohs(name.in.sin_port);
     params->protocol = UNIX_OTHER;
     if (params->family != AF_INET && params->family != AF_INET6) return UNIX_SUCCESS;
     /* A raw socket may name these protocols as well. The number then stands where others have their
      * port. */
-    if (params->bound && sockets_is_raw(fd)) return UNIX_SUCCESS;
+    if (params->port && sockets_is_raw(fd)) return UNIX_SUCCESS;
     if (protocol == IPPROTO_TCP) params->protocol = UNIX_TCP;
     if (protocol == IPPROTO_UDP) params->protocol = UNIX_UDP;
     return UNIX_SUCCESS;
