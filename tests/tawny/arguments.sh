@@ -1,0 +1,98 @@
+#!/bin/sh
+# tools/tawny: wrong arguments, and prefixes that will not do
+#
+# Copyright 2026 the Tawny authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
+
+prefix=$work/prefix
+make_look_alike "$prefix"
+export WINEPREFIX="$prefix"
+
+check "--help" prints 0 "^Usage: tawny COMMAND" "$tawny" --help
+check "--version" prints 0 "^tawny [0-9]" "$tawny" --version
+for command in setup run remove doctor; do
+    check "$command --help" prints 0 "^Usage: tawny $command" "$tawny" "$command" --help
+done
+
+check "no command" refuses 2 "no command" "$tawny"
+check "an unknown command" refuses 2 "no command fly" "$tawny" fly
+check "an unknown option" refuses 2 "no command --fly" "$tawny" --fly
+for command in setup remove doctor; do
+    check "$command with an argument" refuses_and_keeps "$prefix" 2 "takes no arguments" \
+        "$tawny" "$command" now
+done
+check "run without a program" refuses 2 "needs a program" "$tawny" run
+check "run -- without a program" refuses 2 "needs a program" "$tawny" run --
+check "run with an option" refuses 2 "no option --fast" "$tawny" run --fast reserve.exe
+
+check "run in a prefix without Tawny" refuses_and_keeps "$prefix" 1 "run tawny setup" \
+    "$tawny" run reserve.exe
+check "remove in a prefix without Tawny" prints 0 "nothing to remove" "$tawny" remove
+check "doctor in a prefix without Tawny" prints 1 "^wrong  Tawny in the prefix: not there" \
+    "$tawny" doctor
+
+absent=$work/absent
+for command in "run reserve.exe" remove; do
+    # shellcheck disable=SC2086
+    check "$command in a prefix that does not exist" refuses 1 "does not exist" \
+        env WINEPREFIX="$absent" "$tawny" $command
+done
+check "doctor of a prefix that does not exist" prints 1 "does not exist; make it with tawny setup" \
+    env WINEPREFIX="$absent" "$tawny" doctor
+check "nothing has been made there" [ ! -e "$absent" ]
+check "setup where there is no directory for the prefix" refuses 1 "cannot be made" \
+    env WINEPREFIX="$absent/prefix" "$tawny" setup
+check "nothing has been made there either" [ ! -e "$absent" ]
+
+# Prefixes that no command takes.
+: >"$work/file"
+mkdir -p "$work/plain/directory" "$work/a:b"
+make_look_alike "$work/old"
+sed -i s/win64/win32/ "$work/old/system.reg"
+if [ "$(id -u)" = 0 ]; then
+    foreign=$work/foreign
+    make_look_alike "$foreign"
+    chown 65534 "$foreign"
+else
+    foreign=/usr
+fi
+for command in setup "run reserve.exe" remove; do
+    # shellcheck disable=SC2086
+    {
+        check "$command in a file" refuses 1 "is not a directory" \
+            env WINEPREFIX="$work/file" "$tawny" $command
+        check "$command in a directory that is no prefix" refuses_and_keeps "$work/plain" \
+            1 "is not a Wine prefix" env WINEPREFIX="$work/plain" "$tawny" $command
+        check "$command in a 32-bit prefix" refuses_and_keeps "$work/old" \
+            1 "32-bit prefix, which is not supported yet" env WINEPREFIX="$work/old" "$tawny" $command
+        check "$command in somebody else's prefix" refuses 1 "belongs to" \
+            env WINEPREFIX="$foreign" "$tawny" $command
+        check "$command in a prefix with a colon" refuses 1 "has a colon" \
+            env WINEPREFIX="$work/a:b" "$tawny" $command
+        check "$command without WINEPREFIX and HOME" refuses 1 "set WINEPREFIX" \
+            env -u WINEPREFIX -u HOME "$tawny" $command
+    }
+done
+for bad in "$work/file" "$work/plain" "$work/old" "$foreign"; do
+    check "doctor of ${bad#"$work"/}" prints 1 "^wrong  prefix: " env WINEPREFIX="$bad" "$tawny" doctor
+done
+check "setup of a new prefix with WINEARCH=win32" refuses 1 "unset it" \
+    env WINEPREFIX="$absent" WINEARCH=win32 "$tawny" setup
+check "and nothing has been made" [ ! -e "$absent" ]
+
+mkdir "$work/home" && make_look_alike "$work/home/.wine"
+check "the default prefix is .wine in HOME" prints 0 "into $work/home/.wine\." \
+    env -u WINEPREFIX HOME="$work/home" "$tawny" setup
+make_look_alike "$work/two words"
+check "a prefix may be given relative to the directory" prints 0 "into $work/two words\." \
+    env -C "$work" WINEPREFIX="two words/" "$tawny" setup
+check "and have spaces in its name" prints 0 "^Took" env WINEPREFIX="$work/two words" "$tawny" remove
+
+mkdir "$prefix/tawny"
+echo "mine" >"$prefix/tawny/file"
+check "setup where something else is called tawny" refuses_and_keeps "$prefix" 1 "in the way" \
+    "$tawny" setup
+finish

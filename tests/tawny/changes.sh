@@ -1,0 +1,279 @@
+#!/bin/sh
+# tools/tawny: setup and remove change a prefix as they should, wholly or not at all
+#
+# Copyright 2026 the Tawny authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Nothing is run in these prefixes: look-alikes will do. Functions are called by way of check.
+# shellcheck disable=SC2317
+
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
+
+prefix=$work/prefix
+system32=$prefix/drive_c/windows/system32
+export WINEPREFIX="$prefix"
+make_wine_look_alike "$work/wine" lib/wine
+export WINE="$work/wine/bin/wine"
+
+# An installed Tawny of another version: its DLLs differ from the build tree's.
+mkdir -p "$work/other/bin" "$work/other/lib/tawny/x86_64-unix"
+cp -R "$build/x86_64-windows" "$work/other/lib/tawny/"
+cp "$build/x86_64-unix/portpool.so" "$work/other/lib/tawny/x86_64-unix/"
+sed 's/^\(prefix\|exec_prefix\|libdir\)=.*/\1=/; s/^libdir=/&\/lib/' "$tawny" >"$work/other/bin/tawny"
+chmod +x "$work/other/bin/tawny"
+other=$work/other/bin/tawny
+for dll in ws2_32 portpool; do
+    echo "other version" >>"$work/other/lib/tawny/x86_64-windows/$dll.dll"
+done
+
+new_prefix()
+{
+    rm -rf "$prefix"
+    make_look_alike "$prefix"
+    describe "$prefix" >"$work/before"
+}
+
+#
+# What is put where
+#
+
+new_prefix
+check "setup" prints 0 "^Put Tawny .* into $prefix\." "$tawny" setup
+for dll in ws2_32 portpool; do
+    check "our $dll.dll is in system32" cmp "$build/x86_64-windows/$dll.dll" "$system32/$dll.dll"
+done
+check "Wine's ws2_32.dll is in system32 by its other name" \
+    cmp "$work/wine/lib/wine/x86_64-windows/ws2_32.dll" "$system32/ws2_32_wine.dll"
+for file in x86_64-windows/ws2_32_wine.dll x86_64-unix/ws2_32_wine.so; do
+    check "$file is a link into Wine's library directory" \
+        [ "$(readlink -f "$prefix/tawny/$file")" = "$work/wine/lib/wine/$(echo "$file" | sed s/_wine//)" ]
+done
+describe "$prefix" >"$work/installed"
+check "a second setup says that all is up to date" prints 0 "up to date" "$tawny" setup
+check "and changes nothing" same_as "$work/installed" "$prefix"
+check "doctor agrees" prints 0 "^ok     Tawny in the prefix: up to date" "$tawny" doctor
+check "remove" prints 0 "^Took Tawny out of $prefix" "$tawny" remove
+check "the prefix is as before" same_as "$work/before" "$prefix"
+check "a second remove finds nothing" prints 0 "nothing to remove" "$tawny" remove
+check "and changes nothing" same_as "$work/before" "$prefix"
+
+# Files of these names, and an original that is a link.
+new_prefix
+mv "$system32/ws2_32.dll" "$work/elsewhere.dll"
+ln -s "$work/elsewhere.dll" "$system32/ws2_32.dll"
+echo "mine" >"$system32/portpool.dll"
+echo "mine too" >"$system32/ws2_32_wine.dll"
+describe "$prefix" >"$work/before"
+check "setup over a link and over other files" prints 0 "^Put" "$tawny" setup
+check "the link's target is as before" grep -q "the original" "$work/elsewhere.dll"
+check "remove" prints 0 "^Took" "$tawny" remove
+check "link and files are as before" same_as "$work/before" "$prefix"
+
+new_prefix
+rm "$system32/ws2_32.dll"
+describe "$prefix" >"$work/before"
+check "setup where there is no ws2_32.dll" prints 0 "^Put" "$tawny" setup
+check "remove" prints 0 "^Took" "$tawny" remove
+check "there is none again" same_as "$work/before" "$prefix"
+
+#
+# Bringing up to date
+#
+
+new_prefix
+check "setup with another version" prints 0 "^Put" "$other" setup
+check "doctor says which files are not up to date" \
+    prints 1 "not up to date (portpool.dll ws2_32.dll\|not up to date (ws2_32.dll portpool.dll" \
+    "$tawny" doctor
+check "run refuses" refuses 1 "not up to date" "$tawny" run reserve.exe
+check "setup brings it up to date" prints 0 "^Put" "$tawny" setup
+check "as if it had been set up so at first" same_as "$work/installed" "$prefix"
+check "remove" prints 0 "^Took" "$tawny" remove
+check "the original is not mistaken" same_as "$work/before" "$prefix"
+
+"$tawny" setup >/dev/null
+echo "newer" >>"$work/wine/lib/wine/x86_64-windows/ws2_32.dll"
+check "when Wine's file has changed, doctor says so" prints 1 "not up to date (ws2_32_wine.dll)" \
+    "$tawny" doctor
+check "setup brings it up to date" prints 0 "^Put" "$tawny" setup
+check "doctor agrees" prints 0 "up to date" "$tawny" doctor
+make_wine_look_alike "$work/second wine" lib64/wine
+WINE="$work/second wine/bin/wine"
+check "with another Wine, run refuses" refuses 1 "not up to date" "$tawny" run reserve.exe
+check "setup changes to it" prints 0 "^Put" "$tawny" setup
+check "which doctor confirms" prints 0 "up to date" "$tawny" doctor
+WINE=$work/wine/bin/wine
+echo "Wine's ws2_32.dll" >"$work/wine/lib/wine/x86_64-windows/ws2_32.dll"
+check "setup changes back" prints 0 "^Put" "$tawny" setup
+check "leaving nothing of the other" same_as "$work/installed" "$prefix"
+
+# What Wine's own update of a prefix does: it copies each builtin it finds, the alias among them.
+echo "newer" >>"$work/wine/lib/wine/x86_64-windows/ws2_32.dll"
+cp "$work/wine/lib/wine/x86_64-windows/ws2_32.dll" "$system32/ws2_32_wine.dll"
+check "remove after Wine has copied the alias" prints 0 "^Took" "$tawny" remove
+check "the prefix is as before" same_as "$work/before" "$prefix"
+echo "Wine's ws2_32.dll" >"$work/wine/lib/wine/x86_64-windows/ws2_32.dll"
+
+# A version with a file that this one does not have.
+"$tawny" setup >/dev/null
+echo "the original of old" >"$work/old"
+mkdir -p "$prefix/tawny/original/drive_c/windows"
+cp "$work/old" "$prefix/tawny/original/drive_c/windows/old.dll"
+for file in old.dll older.dll; do
+    echo "of a former version" >"$prefix/drive_c/windows/$file"
+    printf 'file\t%s\t%s\n' "$(sha256sum <"$prefix/drive_c/windows/$file" | cut -d ' ' -f 1)" \
+        "drive_c/windows/$file" >>"$prefix/tawny/manifest"
+done
+check "a file that is no longer Tawny's makes the prefix out of date" \
+    prints 1 "not up to date (old.dll older.dll)" "$tawny" doctor
+check "setup takes it out" prints 0 "^Put" "$tawny" setup
+check "puts its original back" cmp "$work/old" "$prefix/drive_c/windows/old.dll"
+rm -rf "$prefix/drive_c/windows/old.dll" "$prefix/tawny/original/drive_c/windows/old.dll"
+check "and leaves nothing else" same_as "$work/installed" "$prefix"
+
+#
+# Files that somebody else has changed
+#
+
+echo "a newer original" >"$system32/ws2_32.dll"
+check "remove leaves a file that has changed since" prints 0 "^Left .*ws2_32.dll as it is" \
+    "$tawny" remove
+check "which is still there" grep -q "a newer original" "$system32/ws2_32.dll"
+check "setup" prints 0 "^Put" "$tawny" setup
+echo "the newest original" >"$system32/ws2_32.dll"
+check "setup over a file that has changed since" prints 0 "^Put" "$tawny" setup
+check "keeps that as the original" prints 0 "^Took" "$tawny" remove
+check "and so it comes back" grep -q "the newest original" "$system32/ws2_32.dll"
+
+new_prefix
+"$other" setup >/dev/null
+rm -rf "$prefix/tawny"
+check "setup where the directory tawny has been deleted" prints 0 "^Put" "$tawny" setup
+check "remove" prints 0 "^Took" "$tawny" remove
+check "does not take our own file for the original, but Wine's" \
+    cmp "$work/wine/lib/wine/x86_64-windows/ws2_32.dll" "$system32/ws2_32.dll"
+make_look_alike "$prefix"
+check "and leaves nothing else" same_as "$work/before" "$prefix"
+
+#
+# Failures in the middle
+#
+
+# Programs that fail, or end the tawny that calls them, in the call with the number in $work/fuse.
+mkdir "$work/shims"
+for program in cp mv ln mkdir rm; do
+    real=$(command -v "$program")
+    # When files cannot be deleted, nothing can be undone: rm only ends tawny.
+    [ "$program" != rm ] || unless="[ \"\$TEST_SIGNAL\" = KILL ] || exec $real \"\$@\""
+    cat >"$work/shims/$program" <<EOF
+#!/bin/sh
+${unless-}
+fuse=\$((\$(cat "$work/fuse") - 1))
+echo "\$fuse" >"$work/fuse"
+if [ "\$fuse" = 0 ]; then
+    [ -z "\$TEST_SIGNAL" ] || kill -s "\$TEST_SIGNAL" "\$PPID"
+    exit 1
+fi
+exec $real "\$@"
+EOF
+    chmod +x "$work/shims/$program"
+done
+
+# Runs a command with the fuse at a number; succeeds if the fuse has burnt.
+burns()
+{
+    echo "$1" >"$work/fuse"
+    signal=$2
+    shift 2
+    code=0
+    PATH=$work/shims:$PATH TEST_SIGNAL=$signal "$@" >"$work/output" 2>&1 || code=$?
+    [ "$(cat "$work/fuse")" -le 0 ]
+}
+
+# Prefixes to start from.
+new_prefix
+mkdir "$work/state"
+cp -a "$prefix" "$work/state/original"
+"$tawny" setup >/dev/null
+cp -a "$prefix" "$work/state/this version"
+rm -rf "$prefix" && cp -a "$work/state/original" "$prefix"
+"$other" setup >/dev/null
+cp -a "$prefix" "$work/state/other version"
+
+bring_back()
+{
+    rm -rf "$prefix" && cp -a "$work/state/$state" "$prefix"
+}
+
+# Lets tawny fail at every step of a command, by itself or by a signal, in a prefix in the state
+# given. Each time, what recover says must be so afterwards.
+at_every_step()
+{
+    state=$1
+    recover=$2
+    signal=$3
+    command=$4
+    bring_back
+    describe "$prefix" >"$work/kept"
+    steps=0
+    while burns "$((steps + 1))" "$signal" "$tawny" "$command"; do
+        steps=$((steps + 1))
+        if [ "$code" = 0 ] || ! "$recover"; then
+            echo "step $steps, exit code $code:"
+            cat "$work/output"
+            return 1
+        fi
+    done
+    echo "after $steps steps, exit code $code"
+    cat "$work/output"
+    [ "$steps" -gt 3 ] && [ "$code" = 0 ]
+}
+
+is_unchanged()
+{
+    same_as "$work/kept" "$prefix"
+}
+
+# A killed one cannot undo anything. Until somebody else does, the prefix must not pass for whole.
+can_be_removed()
+{
+    if [ -e "$prefix/.tawny-undo" ] && ! refuses 1 "not finished" "$tawny" run reserve.exe; then
+        return 1
+    fi
+    prints 0 "" "$tawny" remove && same_as "$work/before" "$prefix" && bring_back
+}
+
+can_be_set_up()
+{
+    prints 0 "" "$tawny" setup && same_as "$work/installed" "$prefix" && bring_back
+}
+
+check "a setup that fails at any step leaves the prefix as it was" \
+    at_every_step original is_unchanged "" setup
+check "so does one that brings it up to date" \
+    at_every_step "other version" is_unchanged "" setup
+check "so does a remove" at_every_step "this version" is_unchanged "" remove
+check "so does a setup that is terminated" at_every_step original is_unchanged TERM setup
+check "so does a remove that is interrupted" at_every_step "this version" is_unchanged INT remove
+check "what a killed setup leaves, remove can undo" \
+    at_every_step original can_be_removed KILL setup
+check "what a killed update leaves, setup can finish" \
+    at_every_step "other version" can_be_set_up KILL setup
+check "what a killed remove leaves, remove can finish" \
+    at_every_step "this version" can_be_removed KILL remove
+
+#
+# Two at a time
+#
+
+new_prefix
+exec 8<"$prefix"
+flock 8
+for command in setup remove; do
+    check "$command while another is at work" refuses_and_keeps "$prefix" 1 "another tawny is at work" \
+        "$tawny" "$command"
+done
+exec 8<&-
+check "setup when the other is done" prints 0 "^Put" "$tawny" setup
+finish

@@ -1,0 +1,157 @@
+# What the tests of tools/tawny share
+#
+# Copyright 2026 the Tawny authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Each test is run in the build directory, and sources this file. Variables are there for the tests.
+# shellcheck shell=sh disable=SC2034
+
+set -u
+
+suite=tawny-$(basename "$0" .sh)
+build=$PWD
+tawny=$build/tools/tawny
+passed=0
+failed=0
+# Of what may be set here, only the Wine to test with is wanted.
+unset WINEPREFIX WINEARCH WINEDLLPATH WINEDLLOVERRIDES WINESERVER WINELOADER
+export WINEDEBUG=-all
+
+work=$(mktemp -d)
+chmod 755 "$work"
+
+# Ends what still runs in the prefixes that a test has made.
+stop_prefixes()
+{
+    for directory in "$work"/*/ "$work"/*/*/; do
+        [ ! -d "$directory/dosdevices" ] || as_owner "$directory" wineserver_of "$directory" -k
+    done
+}
+
+# Overridden where there are prefixes of other users.
+as_owner()
+{
+    shift
+    "$@"
+}
+
+wineserver_of()
+{
+    server_prefix=${1%/}
+    shift
+    WINEPREFIX=$server_prefix "${wineserver:-wineserver}" "$@" >/dev/null 2>&1
+}
+
+clean_up()
+{
+    status=$?
+    trap '' HUP INT TERM
+    stop_prefixes
+    cd / && chmod -R u+w "$work" && rm -rf "$work"
+    exit "$status"
+}
+
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Counts a check that passed if the command given succeeds; prints what that said if not.
+check()
+{
+    what=$1
+    shift
+    if "$@" >"$work/check.log" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok: $what"
+    else
+        failed=$((failed + 1))
+        echo "not ok: $what"
+        sed 's/^/    /' "$work/check.log"
+    fi
+}
+
+# Runs a command; its exit code must be the first argument, and what it prints must match the second.
+# What it prints stays in $work/output.
+prints()
+{
+    wanted_code=$1
+    wanted_text=$2
+    shift 2
+    code=0
+    "$@" >"$work/output" 2>&1 </dev/null || code=$?
+    cat "$work/output"
+    echo "exit code $code; wanted are $wanted_code and: $wanted_text"
+    [ "$code" = "$wanted_code" ] || return 1
+    [ -z "$wanted_text" ] || grep -q -e "$wanted_text" "$work/output"
+}
+
+# As prints, for errors: one line, on stderr alone, and a sentence.
+refuses()
+{
+    prints "$@" || return 1
+    shift 2
+    "$@" 2>/dev/null </dev/null | grep . && return 1
+    [ "$(wc -l <"$work/output")" = 1 ] && grep -q '^tawny: .*\.$' "$work/output"
+}
+
+# As refuses, and the prefix given first must stay as it is.
+refuses_and_keeps()
+{
+    kept=$1
+    shift
+    describe "$kept" >"$work/kept"
+    refuses "$@" && describe "$kept" | diff "$work/kept" -
+}
+
+# Prints all that is in a directory, but for the registry, which Wine writes when it likes.
+describe()
+{
+    (
+        cd "$1" || exit 1
+        find . -mindepth 1 ! -name '*.reg' -printf '%y %m %p %l\n' | LC_ALL=C sort
+        find . -type f ! -name '*.reg' -exec md5sum {} + | LC_ALL=C sort -k 2
+    )
+}
+
+same_as()
+{
+    describe "$2" | diff "$1" -
+}
+
+# Makes what looks like a prefix, as long as nothing is run in it.
+make_look_alike()
+{
+    mkdir -p "$1/drive_c/windows/system32"
+    printf 'WINE REGISTRY Version 2\n\n#arch=win64\n' >"$1/system.reg"
+    echo "the original" >"$1/drive_c/windows/system32/ws2_32.dll"
+    echo "another DLL" >"$1/drive_c/windows/system32/other.dll"
+    chmod 640 "$1/drive_c/windows/system32/ws2_32.dll"
+}
+
+# Makes what looks like a Wine, in DIRECTORY/bin and DIRECTORY/LIBRARY; its wine program prints its
+# environment and arguments.
+make_wine_look_alike()
+{
+    mkdir -p "$1/bin" "$1/$2/x86_64-windows" "$1/$2/x86_64-unix"
+    echo "Wine's ws2_32.dll" >"$1/$2/x86_64-windows/ws2_32.dll"
+    echo "Wine's ws2_32.so" >"$1/$2/x86_64-unix/ws2_32.so"
+    printf '#!/bin/sh\nexit 1\n' >"$1/bin/wineserver"
+    cat >"$1/bin/wine" <<'EOF'
+#!/bin/sh
+if [ "$1" = --version ]; then
+    echo "wine-8.0 (look-alike)"
+    exit
+fi
+printf '%s\n' "$WINEPREFIX" "$WINEDLLPATH" "$WINEDLLOVERRIDES" "$@"
+exit 42
+EOF
+    chmod +x "$1/bin/wineserver" "$1/bin/wine"
+}
+
+finish()
+{
+    echo "$suite: $passed passed, $failed failed"
+    [ "$failed" = 0 ]
+    exit
+}

@@ -1,0 +1,205 @@
+#!/bin/sh
+# tools/tawny: which Wine it finds, how it starts that one, and what the doctor says
+#
+# Copyright 2026 the Tawny authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Nothing is run in these prefixes: look-alikes will do. Functions are called by way of check; what
+# is in single quotes is for another shell.
+# shellcheck disable=SC2016,SC2317
+
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
+
+prefix=$work/prefix
+make_look_alike "$prefix"
+export WINEPREFIX="$prefix"
+tab=$(printf '\t')
+
+# Runs a doctor, who must name this library directory.
+finds_library()
+{
+    wanted_library=$1
+    shift
+    "$@" >"$work/output" 2>&1 </dev/null
+    cat "$work/output"
+    grep -qxF "ok     Wine's library directory: $wanted_library" "$work/output"
+}
+
+finds_wineserver()
+{
+    wanted_wineserver=$1
+    shift
+    "$@" >"$work/output" 2>&1 </dev/null
+    cat "$work/output"
+    grep -qxF "ok     wineserver: $wanted_wineserver" "$work/output"
+}
+
+#
+# The Wine of this machine
+#
+
+check "doctor finds this machine's Wine" prints 1 "^ok     Wine: version [0-9]" "$tawny" doctor
+library=$(sed -n "s/^ok     Wine's library directory: //p" "$work/output")
+server=$(sed -n 's/^ok     wineserver: //p' "$work/output")
+for file in x86_64-windows/ws2_32.dll x86_64-unix/ws2_32.so x86_64-unix/ntdll.so; do
+    check "its library directory holds $file" test -f "$library/$file"
+done
+check "setup" prints 0 "^Put" "$tawny" setup
+check "doctor finds nothing wrong" prints 0 "^ok     Tawny in the prefix: up to date" "$tawny" doctor
+check "and says nothing of it" sh -c '! grep "^wrong" "$1"' sh "$work/output"
+check "remove" prints 0 "^Took" "$tawny" remove
+
+# Its parts elsewhere, as if extracted from its packages: the loader, with whatever name it has here.
+loader_directory=$(dirname "$server")
+tree=$work/extracted
+for loader in wine64 wine; do
+    file=$loader_directory/$loader
+    if [ "$(head -c 4 "$file" 2>/dev/null | tail -c 3)" = ELF ]; then break; fi
+done
+mkdir -p "$tree$loader_directory" "$tree$library/x86_64-windows" "$tree$library/x86_64-unix"
+cp "$loader_directory/$loader" "$tree$loader_directory/"
+for file in x86_64-windows/ws2_32.dll x86_64-unix/ws2_32.so x86_64-unix/ntdll.so; do
+    cp "$library/$file" "$tree$library/$file"
+done
+printf '#!/bin/sh\nexit 1\n' >"$tree$loader_directory/wineserver"
+chmod +x "$tree$loader_directory/wineserver"
+WINE=$tree$loader_directory/$loader
+export WINE
+check "an extracted Wine's library directory is its own" finds_library "$tree$library" "$tawny" doctor
+check "and so is its wineserver" finds_wineserver "$tree$loader_directory/wineserver" "$tawny" doctor
+mkdir "$work/my bin"
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$WINE" >"$work/my bin/start-wine"
+chmod +x "$work/my bin/start-wine"
+WINE=$work/my\ bin/start-wine
+check "also by way of a script elsewhere" finds_library "$tree$library" "$tawny" doctor
+check "also the wineserver" finds_wineserver "$tree$loader_directory/wineserver" "$tawny" doctor
+ln -s start-wine "$work/my bin/link"
+WINE=$work/my\ bin/link
+check "also by way of a link to that script" finds_library "$tree$library" "$tawny" doctor
+# Before PATH, where there may be the wineserver of another Wine, Wine looks there.
+mv "$tree$loader_directory/wineserver" "$work/wineserver"
+check "without one beside it, the wineserver is that of the variable WINESERVER" \
+    finds_wineserver "$work/wineserver" env WINESERVER="$work/wineserver" "$tawny" doctor
+check "Wine that lacks a file" refuses_and_keeps "$prefix" 1 "lacks .*ws2_32.so; install" \
+    sh -c 'rm "$1" && "$2" doctor >/dev/null; "$2" setup' sh "$tree$library/x86_64-unix/ws2_32.so" "$tawny"
+echo "not a library" >"$tree$library/x86_64-unix/ntdll.so"
+check "Wine that cannot start" prints 1 "does not work as Wine does (wine: could not load ntdll.so" \
+    "$tawny" doctor
+check "nothing is set up with it" refuses_and_keeps "$prefix" 1 "does not work as Wine does" \
+    "$tawny" setup
+
+#
+# Wines that the dynamic linker does not trace: look-alikes
+#
+
+for layout in lib/wine lib64/wine lib/x86_64-linux-gnu/wine; do
+    make_wine_look_alike "$work/$layout wine" "$layout"
+    WINE=$work/$layout\ wine/bin/wine
+    check "a library directory in $layout is found" \
+        finds_library "$work/$layout wine/$layout" "$tawny" doctor
+done
+check "with the wineserver beside the program" \
+    finds_wineserver "$work/$layout wine/bin/wineserver" "$tawny" doctor
+check "a Wine in a directory with a space in its name will do" prints 0 "^Put" "$tawny" setup
+
+wine=$work/own/bin/wine
+make_wine_look_alike "$work/own" lib/wine
+WINE=$wine
+"$tawny" setup >/dev/null
+
+# Runs a program with the look-alike, which prints what it gets.
+passes_on()
+{
+    prints 42 "" "$tawny" run "$@" || return 1
+    sed -n '4,$p' "$work/output" >"$work/arguments"
+    [ "$1" != -- ] || shift
+    printf '%s\n' "$@" | diff "$work/arguments" -
+}
+
+check "run passes on arguments and the exit code" passes_on program.exe "two words" "" '$HOME' --help \
+    "a\\b" "*"
+check "also after --" passes_on -- program.exe -x
+check "run passes on the prefix" [ "$(sed -n 1p "$work/output")" = "$prefix" ]
+check "run sets WINEDLLPATH" [ "$(sed -n 2p "$work/output")" = "$prefix/tawny:$build" ]
+check "run sets WINEDLLOVERRIDES" [ "$(sed -n 3p "$work/output")" = "ws2_32=n,b" ]
+WINEDLLPATH=/my/dlls WINEDLLOVERRIDES="mscoree=" "$tawny" run program.exe >"$work/output"
+check "and keeps what is in WINEDLLPATH" \
+    [ "$(sed -n 2p "$work/output")" = "$prefix/tawny:$build:/my/dlls" ]
+check "and in WINEDLLOVERRIDES" [ "$(sed -n 3p "$work/output")" = "ws2_32=n,b;mscoree=" ]
+for name in reserve.exe reserve; do
+    "$tawny" run "$name" >"$work/output"
+    check "run $name means Tawny's" \
+        [ "$(sed -n 4p "$work/output")" = "$build/x86_64-windows/reserve.exe" ]
+done
+mkdir "$work/here"
+: >"$work/here/reserve.exe"
+(cd "$work/here" && "$tawny" run reserve.exe >"$work/output")
+check "but for a file of that name" [ "$(sed -n 4p "$work/output")" = reserve.exe ]
+
+#
+# Wines that will not do
+#
+
+WINE=$work/none
+check "WINE names nothing" refuses_and_keeps "$prefix" 1 "is no program" "$tawny" setup
+check "doctor says so" prints 1 "^wrong  Wine: WINE is $work/none, which is no program" "$tawny" doctor
+check "run says so" refuses 1 "is no program" "$tawny" run reserve.exe
+WINE=$work
+check "WINE names a directory" refuses_and_keeps "$prefix" 1 "is no program" "$tawny" setup
+WINE=/bin/true
+check "WINE names another program" refuses_and_keeps "$prefix" 1 "does not work as Wine does" \
+    "$tawny" setup
+WINE=$wine
+sed -i s/wine-8.0/wine-7.22/ "$wine"
+check "a Wine that is too old" refuses_and_keeps "$prefix" 1 "Wine 7.22 is too old" "$tawny" setup
+check "doctor says so" prints 1 "^wrong  Wine: Wine 7.22 is too old" "$tawny" doctor
+sed -i s/wine-7.22/wine-10.0-rc1/ "$wine"
+check "a two-digit version is not" prints 0 "up to date" "$tawny" doctor
+mv "$work/own/lib/wine" "$work/own/lib/other"
+check "a Wine without library directory" refuses_and_keeps "$prefix" 1 "cannot be found" "$tawny" setup
+mv "$work/own/lib/other" "$work/own/lib/wine"
+sed -i "2i echo '1:${tab}file=$work/i386-unix/ntdll.so [0];  generating link map'" "$wine"
+check "a Wine for 32 bits only" refuses_and_keeps "$prefix" 1 "is a 32-bit Wine" "$tawny" setup
+
+# Every program that there is, but no Wine.
+mkdir "$work/tools"
+find /bin/ /usr/bin/ -maxdepth 1 ! -type d ! -name '*wine*' -exec ln -sf -t "$work/tools" '{}' +
+without_wine()
+{
+    env -u WINE PATH="$work/tools" "$@"
+}
+
+check "no Wine at all" refuses_and_keeps "$prefix" 1 "install the Debian packages wine and wine64" \
+    without_wine "$tawny" setup
+check "doctor says so" prints 1 "^wrong  Wine: there is no Wine" without_wine "$tawny" doctor
+check "Tawny can be removed all the same" prints 0 "^Took" without_wine "$tawny" remove
+WINE=$work/second/bin/wine
+make_wine_look_alike "$work/second" lib/wine
+rm "$work/second/bin/wineserver"
+check "a Wine without wineserver" refuses_and_keeps "$prefix" 1 "there is no wineserver" \
+    env PATH="$work/tools" "$tawny" setup
+make_wine_look_alike "$work/second" lib/wine
+check "setup" prints 0 "^Put" "$tawny" setup
+
+#
+# Other things that the doctor looks at
+#
+
+printf '#!/bin/sh\necho 5.6.19-test\n' >"$work/here/uname"
+chmod +x "$work/here/uname"
+PATH=$work/here:$PATH
+check "doctor does not like an old kernel" prints 1 "^wrong  kernel: 5.6.19-test" "$tawny" doctor
+for release in 5.7.0 5.10 6.1.0-9-amd64 10.0; do
+    printf '#!/bin/sh\necho %s\n' "$release" >"$work/here/uname"
+    check "but likes $release" prints 0 "^ok     kernel: $release" "$tawny" doctor
+done
+check "doctor does not like a low limit of open files" prints 1 "^wrong  open files: at most 512 in" \
+    sh -c 'ulimit -n 512 && "$1" doctor' sh "$tawny"
+mkdir "$prefix/.tawny-undo"
+check "doctor sees an unfinished change" prints 1 "^wrong  .* not finished; run tawny setup" \
+    "$tawny" doctor
+printf '#!/bin/sh\nexit 0\n' >"$work/second/bin/wineserver"
+check "doctor says whether a wineserver is running" prints 1 "^ok     wineserver of the prefix: running" \
+    "$tawny" doctor
+finish
