@@ -15,6 +15,9 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
  * than were left the last time. */
 #define CLOSED_LIMIT 64
 
+/* How long a port is waited for whose socket is closed and not yet gone, in milliseconds. */
+#define CLOSED_PATIENCE 50
+
 /* How many unbound sockets a reservation call asks the wineserver about. */
 #define VERIFY_LIMIT 2
 
@@ -377,6 +380,41 @@ static enum portpool_bind_result association_bind_drawn(struct association *asso
     return result;
 }
 
+/* Says whether a socket is closed and not gone that had this port of the block, or any if it is 0.
+ */
+static BOOL association_is_closing(const struct reservation *reservation, USHORT port)
+{
+    struct association *association;
+
+    AcquireSRWLockShared(&associations_lock);
+    for (association = closed_associations; association; association = association->next_closed)
+        if (association->reservation == reservation && (!port || association->port == port)) break;
+    ReleaseSRWLockShared(&associations_lock);
+    return !!association;
+}
+
+static USHORT association_try_draw(struct reservation *reservation, USHORT port)
+{
+    if (!port) return reservation_draw(reservation);
+    return reservation_draw_exact(reservation, port) ? port : 0;
+}
+
+/* Draws this port, or any if it is 0; 0 if there is none. */
+static USHORT association_draw(struct reservation *reservation, USHORT port)
+{
+    USHORT drawn;
+
+    for (UINT waited = 0;; waited++)
+    {
+        if ((drawn = association_try_draw(reservation, port))) return drawn;
+        if (association_sweep() && (drawn = association_try_draw(reservation, port))) return drawn;
+        /* A thread that was waiting in a call on a socket keeps that bound until it has heard of
+         * closesocket, which is soon. A duplicate keeps it longer. */
+        if (waited == CLOSED_PATIENCE || !association_is_closing(reservation, port)) return 0;
+        Sleep(1);
+    }
+}
+
 static enum portpool_status association_bind_exact(struct association *association, USHORT port,
                                                    portpool_bind_function bind, void *context)
 {
@@ -384,9 +422,7 @@ static enum portpool_status association_bind_exact(struct association *associati
     enum portpool_bind_result result;
 
     if (!reservation_contains(reservation, port)) return PORTPOOL_OUTSIDE_BLOCK;
-    if (!reservation_draw_exact(reservation, port) &&
-        !(association_sweep() && reservation_draw_exact(reservation, port)))
-        return PORTPOOL_IN_USE;
+    if (!association_draw(reservation, port)) return PORTPOOL_IN_USE;
 
     result = association_bind_drawn(association, port, bind, context);
     if (result == PORTPOOL_BIND_DONE) return PORTPOOL_SUCCESS;
@@ -408,9 +444,7 @@ static enum portpool_status association_bind_any(struct association *association
      * ours. No more tries than there are ports. */
     for (UINT tries = reservation_count(reservation); tries; tries--)
     {
-        if (!(port = reservation_draw(reservation)) &&
-            !(association_sweep() && (port = reservation_draw(reservation))))
-            return PORTPOOL_EXHAUSTED;
+        if (!(port = association_draw(reservation, 0))) return PORTPOOL_EXHAUSTED;
         switch (association_bind_drawn(association, port, bind, context))
         {
         case PORTPOOL_BIND_DONE:
