@@ -30,6 +30,7 @@ enum portpool_status
     PORTPOOL_OUTSIDE_BLOCK, /* explicit port that the socket's block does not contain */
     PORTPOOL_IN_USE,        /* a port is bound or reserved already */
     PORTPOOL_RESERVED,      /* explicit port inside somebody's runtime block */
+    PORTPOOL_ENDED,         /* in the block of a process that has ended */
     PORTPOOL_EXHAUSTED,     /* no port left to assign, or no block of that size */
     PORTPOOL_NO_RESOURCES,  /* descriptors or memory */
     PORTPOOL_CALL_FAILED,   /* the callback failed; its own error stands */
@@ -95,7 +96,9 @@ struct portpool
     enum portpool_status (*bind_interface)(HANDLE socket, USHORT port, portpool_bind_function bind,
                                            void *context);
 
-    /* RESERVED if the port lies in a live runtime block for the socket's protocol. */
+    /* After a bind to the port has failed: RESERVED if it lies in a runtime block for the socket's
+     * protocol, ENDED if it did and the bind may succeed now, SUCCESS if it has nothing to do with
+     * blocks. */
     enum portpool_status (*check_reserved)(HANDLE socket, USHORT port);
 
     /* Lets an associated socket listen. NOT_ASSOCIATED, CALL_FAILED. */

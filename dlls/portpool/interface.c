@@ -23,7 +23,7 @@ enum portpool_status interface_check_reserved(HANDLE socket, USHORT port)
     descriptor_close(descriptor.fd);
     if (port_table_lookup(table, descriptor.protocol, port, &owner) != PORT_RUNTIME)
         return PORTPOOL_SUCCESS;
-    return table_owner_alive(owner) ? PORTPOOL_RESERVED : PORTPOOL_SUCCESS;
+    return table_owner_alive(owner) ? PORTPOOL_RESERVED : PORTPOOL_ENDED;
 }
 
 /* Binds at one port that nobody may have reserved. */

@@ -28,6 +28,7 @@ const char *status_name(enum portpool_status status)
         [PORTPOOL_OUTSIDE_BLOCK] = "outside the block",
         [PORTPOOL_IN_USE] = "in use",
         [PORTPOOL_RESERVED] = "reserved",
+        [PORTPOOL_ENDED] = "ended",
         [PORTPOOL_EXHAUSTED] = "exhausted",
         [PORTPOOL_NO_RESOURCES] = "no resources",
         [PORTPOOL_CALL_FAILED] = "call failed",

@@ -78,20 +78,22 @@ static int bind_unassociated(struct bind_call *call)
 {
     USHORT port = port_swap(call->address->in.sin_port);
     enum portpool_status status;
-    int error;
+    int error, ret;
 
     if (bind_names_interface(call->s, call->address) && pool_load())
     {
         status = pool->bind_interface((HANDLE)call->s, port, bind_to_port, call);
         if (status != PORTPOOL_NOT_ASSOCIATED) return bind_finish(call, status);
     }
-    if (!builtin_bind(call->s, &call->address->any, call->length)) return 0;
-    error = GetLastError();
+    ret = builtin_bind(call->s, &call->address->any, call->length);
+    if (!ret || !port) return ret;
+
     /* The host says that the port is taken. If it is so because it is reserved, Windows says so. */
-    if (port && (error == WSAEADDRINUSE || error == WSAEACCES) && pool_load() &&
-        pool->check_reserved((HANDLE)call->s, port) == PORTPOOL_RESERVED)
-        error = WSAEACCES;
-    SetLastError(error);
+    error = GetLastError();
+    if ((error != WSAEADDRINUSE && error != WSAEACCES) || !pool_load()) return ret;
+    status = pool->check_reserved((HANDLE)call->s, port);
+    if (status == PORTPOOL_ENDED) return builtin_bind(call->s, &call->address->any, call->length);
+    SetLastError(status == PORTPOOL_RESERVED ? WSAEACCES : error);
     return SOCKET_ERROR;
 }
 

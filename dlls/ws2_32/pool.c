@@ -72,6 +72,7 @@ int pool_error(enum portpool_status status)
     case PORTPOOL_EXHAUSTED:
     case PORTPOOL_NO_RESOURCES:
         return WSAENOBUFS;
+    case PORTPOOL_ENDED:
     case PORTPOOL_CALL_FAILED:
         break; /* its caller keeps the error of the call that failed */
     }

@@ -9,10 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,8 +32,21 @@ static ssize_t process_read_file(const char *path, char *buffer, size_t size)
     return length;
 }
 
-/* Finds the state and start time of a process; 0, or -1 with errno set. */
-static int process_stat(unsigned int number, char *state, uint64_t *start)
+struct process
+{
+    char state;
+    unsigned int flags;
+    uint64_t start; /* clock ticks since boot */
+};
+
+/* The kernel's flag of a process that ends; its descriptors may be open for another moment. */
+#define PROCESS_EXITING 0x4
+
+/* How long such a process is waited for, in milliseconds. */
+#define PROCESS_PATIENCE 1000
+
+/* Finds a process in /proc; 0, or -1 with errno set. */
+static int process_stat(unsigned int number, struct process *process)
 {
     char path[32], text[1024], *field;
     int i;
@@ -44,16 +60,19 @@ static int process_stat(unsigned int number, char *state, uint64_t *start)
         errno = EINVAL;
         return -1;
     }
-    *state = field[2];
+    process->state = field[2];
     field += 2;
-    for (i = 3; field && i < 22; i++)
-        if ((field = strchr(field, ' '))) field++;
-    if (!field)
+    for (i = 3; i < 22; i++)
     {
-        errno = EINVAL;
-        return -1;
+        if (i == 9) process->flags = strtoul(field, NULL, 10);
+        if (!(field = strchr(field, ' ')))
+        {
+            errno = EINVAL;
+            return -1;
+        }
+        field++;
     }
-    *start = strtoull(field, NULL, 10);
+    process->start = strtoull(field, NULL, 10);
     return 0;
 }
 
@@ -65,22 +84,49 @@ static uint64_t process_make_owner(unsigned int number, uint64_t start)
 uint64_t process_owner(void)
 {
     unsigned int number = getpid();
-    uint64_t start;
-    char state;
+    struct process process;
 
-    if (process_stat(number, &state, &start)) return 0;
-    return process_make_owner(number, start);
+    if (process_stat(number, &process)) return 0;
+    return process_make_owner(number, process.start);
+}
+
+/* Says whether a process has been sent SIGKILL and has not begun to end. */
+static bool process_is_killed(unsigned int number)
+{
+    char path[32], text[4096], *line;
+
+    snprintf(path, sizeof(path), "/proc/%u/status", number);
+    if (process_read_file(path, text, sizeof(text)) <= 0) return false;
+    for (line = text; (line = strstr(line, "Pnd:")); line++)
+        if (strtoull(line + 4, NULL, 16) & (1u << (SIGKILL - 1))) return true;
+    return false;
+}
+
+/* Waits for a process to end. A process that is reported gone by Wine may still have its
+ * descriptors open, for Wine does not wait for the host to close them. */
+static void process_wait(unsigned int number)
+{
+    struct pollfd poll_entry = {.fd = syscall(SYS_pidfd_open, number, 0), .events = POLLIN};
+
+    if (poll_entry.fd == -1) return;
+    while (poll(&poll_entry, 1, PROCESS_PATIENCE) == -1 && errno == EINTR) continue;
+    close(poll_entry.fd);
 }
 
 bool process_alive(uint64_t owner)
 {
     unsigned int number = owner & ((1u << PROCESS_NUMBER_BITS) - 1);
-    uint64_t start;
-    char state;
+    struct process process;
 
-    if (process_stat(number, &state, &start)) return errno != ENOENT && errno != ESRCH;
-    if (state == 'Z' || state == 'X') return false;
-    return process_make_owner(number, start) == owner;
+    for (unsigned int waited = 0;; waited++)
+    {
+        if (process_stat(number, &process)) return errno != ENOENT && errno != ESRCH;
+        if (process.state == 'Z' || process.state == 'X') return false;
+        if (process_make_owner(number, process.start) != owner) return false;
+        if (waited) return true;
+        if (!(process.flags & PROCESS_EXITING) && !process_is_killed(number)) return true;
+        process_wait(number);
+    }
 }
 
 uint64_t process_random(void)

@@ -16,8 +16,8 @@
 uint64_t process_owner(void);
 
 /* Says whether the very process that owner names still runs. A zombie does not: its sockets are
- * closed. Where /proc cannot be read it says true, for taking a living owner's ports is worse
- * than leaving a dead one's. */
+ * closed. One that is about to end is waited for, a second at most. Where /proc cannot be read it
+ * says true, for taking a living owner's ports is worse than leaving a dead one's. */
 bool process_alive(uint64_t owner);
 
 /* 64 random bits, never 0. */
