@@ -13,6 +13,9 @@
 /* The host's AF_INET. */
 #define HOST_AF_INET 2
 
+/* How long a bind waits for another to the same port, in milliseconds. */
+#define BINDING_PATIENCE 50
+
 enum portpool_status interface_check_reserved(HANDLE socket, USHORT port)
 {
     struct port_table *table = table_find();
@@ -31,11 +34,17 @@ static enum portpool_status interface_bind_port(struct port_table *table, USHORT
                                                 portpool_bind_function bind, void *context,
                                                 enum portpool_bind_result *result)
 {
-    bool kept;
+    bool kept = false;
 
     *result = PORTPOOL_BIND_CONFLICT;
-    if (!port_table_begin_bind(table, UNIX_UDP, port, table_owner(), table_owner_alive, &kept))
-        return PORTPOOL_RESERVED;
+    /* Another socket is being bound there just now: one after the other, so that nobody can reserve
+     * the port between the two. */
+    for (UINT tries = 0; !kept && tries < BINDING_PATIENCE; tries++)
+    {
+        if (tries) Sleep(1);
+        if (!port_table_begin_bind(table, UNIX_UDP, port, table_owner(), table_owner_alive, &kept))
+            return PORTPOOL_RESERVED;
+    }
     *result = bind(port, context);
     if (kept) port_table_end_bind(table, UNIX_UDP, port, table_owner());
     return *result == PORTPOOL_BIND_DONE ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;

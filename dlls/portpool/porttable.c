@@ -103,6 +103,20 @@ static int idle_find(const struct port_table *table, unsigned int protocol, uint
     return -1;
 }
 
+/* The same without the bits of words. */
+static int idle_find_slowly(const struct port_table *table, unsigned int protocol, uint32_t first,
+                            uint32_t last)
+{
+    int port = -1;
+
+    for (unsigned int word = first / 64; port == -1 && word <= last / 64; word++)
+        port = idle_find_in_word(table, protocol, word, first, last);
+    return port;
+}
+
+typedef int (*idle_search)(const struct port_table *table, unsigned int protocol, uint32_t first,
+                           uint32_t last);
+
 /* Makes one port the owner's. */
 static bool claim_port(uint64_t *entry, uint64_t owner, port_owner_alive alive)
 {
@@ -141,7 +155,7 @@ void port_table_free(struct port_table *table, unsigned int protocol, uint16_t s
         if (entry_kind(old) != PORT_RUNTIME || entry_owner(old) != owner) continue;
         /* The hint first: once the entry is free, the port may become another block's. */
         idle_clear(table, protocol, start + i);
-        entry_change(entry, old, entry_make(PORT_FREE, 0));
+        while (!entry_change(entry, old, entry_make(PORT_FREE, 0))) old = entry_load(entry);
     }
 }
 
@@ -155,13 +169,14 @@ bool port_table_draw_exact(struct port_table *table, unsigned int protocol, uint
     return true;
 }
 
+/* Tries the ports from first to last that a search finds. */
 static uint16_t draw_between(struct port_table *table, unsigned int protocol, uint32_t first,
-                             uint32_t last, uint64_t owner)
+                             uint32_t last, uint64_t owner, idle_search search)
 {
     int port;
 
     if (first > last) return 0;
-    while ((port = idle_find(table, protocol, first, last)) != -1)
+    while ((port = search(table, protocol, first, last)) != -1)
     {
         if (port_table_draw_exact(table, protocol, port, owner)) return port;
         /* Drawn by number since, and its hint not cleared yet. It may be coming back just now. */
@@ -172,15 +187,36 @@ static uint16_t draw_between(struct port_table *table, unsigned int protocol, ui
     return 0;
 }
 
+static uint16_t draw_after(struct port_table *table, unsigned int protocol, uint32_t start,
+                           uint32_t end, uint64_t owner, uint16_t after, idle_search search)
+{
+    uint16_t port;
+
+    if (after < start || after >= end)
+        return draw_between(table, protocol, start, end, owner, search);
+    if ((port = draw_between(table, protocol, after + 1u, end, owner, search))) return port;
+    return draw_between(table, protocol, start, after, owner, search);
+}
+
 uint16_t port_table_draw(struct port_table *table, unsigned int protocol, uint16_t start,
                          uint32_t count, uint64_t owner, uint16_t after)
 {
-    uint32_t end = start + count - 1, next = after;
+    uint32_t end = start + count - 1;
+    uint64_t *returned = &table->returned[protocol], before, now;
     uint16_t port;
 
-    if (next < start || next >= end) return draw_between(table, protocol, start, end, owner);
-    if ((port = draw_between(table, protocol, next + 1, end, owner))) return port;
-    return draw_between(table, protocol, start, next, owner);
+    now = __atomic_load_n(returned, __ATOMIC_SEQ_CST);
+    do
+    {
+        before = now;
+        if ((port = draw_after(table, protocol, start, end, owner, after, idle_find))) return port;
+        /* A process that dies at the wrong instant leaves a word's bit cleared: look at all words
+         * before saying that there is none. */
+        if ((port = draw_after(table, protocol, start, end, owner, after, idle_find_slowly)))
+            return port;
+        now = __atomic_load_n(returned, __ATOMIC_SEQ_CST);
+    } while (now != before);
+    return 0;
 }
 
 void port_table_return(struct port_table *table, unsigned int protocol, uint16_t port,
@@ -188,8 +224,9 @@ void port_table_return(struct port_table *table, unsigned int protocol, uint16_t
 {
     uint64_t idle = entry_make(PORT_RUNTIME, owner);
 
-    if (entry_change(&table->entries[protocol][port], idle | ENTRY_DRAWN, idle))
-        idle_set(table, protocol, port);
+    if (!entry_change(&table->entries[protocol][port], idle | ENTRY_DRAWN, idle)) return;
+    idle_set(table, protocol, port);
+    __atomic_fetch_add(&table->returned[protocol], 1, __ATOMIC_SEQ_CST);
 }
 
 enum port_kind port_table_lookup(const struct port_table *table, unsigned int protocol,

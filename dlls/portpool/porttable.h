@@ -34,6 +34,8 @@ struct port_table
      * decides. */
     uint64_t idle[PORT_TABLE_PROTOCOLS][PORT_TABLE_PORTS / 64];
     uint64_t idle_words[PORT_TABLE_PROTOCOLS][PORT_TABLE_PORTS / 64 / 64];
+    /* How many ports have come back: who finds none looks again if it has changed meanwhile. */
+    uint64_t returned[PORT_TABLE_PROTOCOLS];
 };
 
 /* Says whether an owner lives; asked only when its entry is in somebody's way. */
@@ -49,7 +51,7 @@ void port_table_free(struct port_table *table, unsigned int protocol, uint16_t s
                      uint32_t count, uint64_t owner);
 
 /* Gives out a port of the owner's block, the next after "after" that is idle; 0 if none is. The
- * time it takes does not depend on how full the block is. */
+ * time it takes to find one does not depend on how full the block is. */
 uint16_t port_table_draw(struct port_table *table, unsigned int protocol, uint16_t start,
                          uint32_t count, uint64_t owner, uint16_t after);
 

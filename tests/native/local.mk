@@ -1,1 +1,59 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Tests that need no Wine: of the port table, and of portpool's Unix side, made with the sanitizers.
+# tests/native/run runs them.
+
+NATIVE_CFLAGS = -g -std=gnu11 -I$(srcdir) $(WARNINGS)
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_THREADS = -fsanitize=thread
+
+PORTTABLE_TESTS = native/porttable native/porttable-processes native/porttable-threads
+HOST_TESTS = native/process native/sockets native/watch native/placeholder native/occupied \
+	native/privileged native/automatic native/lending native/unixlib
+NATIVE_TESTS = $(PORTTABLE_TESTS) native/porttable-threads-tsan $(HOST_TESTS) \
+	native/outsider-protocol
+
+NATIVE_TEST_H = tests/native/network.h tests/native/outsiders.h tests/native/test.h
+PORTTABLE_FILES = dlls/portpool/porttable.c dlls/portpool/porttable.h
+
+# Commanded by these tests and by those of the Windows side.
+OUTSIDER = native/outsider
+
+EXTRA_DIST += $(PORTTABLE_TESTS:%=tests/%.c) $(HOST_TESTS:%=tests/%.c) $(NATIVE_TEST_H) \
+	tests/native/network.c tests/native/outsider.c tests/native/outsider-protocol.c \
+	tests/native/library tests/native/run
+
+CHECKS += check-native
+
+$(PORTTABLE_TESTS): native/%: tests/native/%.c $(NATIVE_TEST_H) $(PORTTABLE_FILES)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^) -pthread
+
+native/porttable-threads-tsan: tests/native/porttable-threads.c $(NATIVE_TEST_H) $(PORTTABLE_FILES)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE_THREADS) -o $@ $(filter %.c,$^) -pthread
+
+$(HOST_TESTS): native/%: tests/native/%.c tests/native/network.c $(NATIVE_TEST_H) \
+		$(PORTPOOL_UNIX_C) $(PORTPOOL_UNIX_H)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^) -pthread -ldl
+
+native/outsider-protocol: tests/native/outsider-protocol.c tests/native/network.c $(NATIVE_TEST_H)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^)
+
+native/outsider: tests/native/outsider.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) -o $@ $<
+
+.PHONY: check-native
+check-native: $(NATIVE_TESTS) $(OUTSIDER) $(unixdir)/portpool.so
+	@failed=; \
+	$(SHELL) $(srcdir)/tests/native/run $(NATIVE_TESTS:%=./%) || failed=yes; \
+	$(SHELL) $(srcdir)/tests/native/library $(unixdir)/portpool.so || failed=yes; \
+	test -z "$$failed"
+
+clean-local: clean-native
+.PHONY: clean-native
+clean-native:
+	rm -rf native

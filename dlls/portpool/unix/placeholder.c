@@ -34,9 +34,15 @@
 #define SO_BINDTOIFINDEX 62
 #endif
 
-/* Inode 0 belongs to no socket. */
-#define PLACEHOLDER_UNCHECKED 0
-#define PLACEHOLDER_ABSENT    UINT32_MAX
+/* A port for which the bind did not prove that nobody else has it. */
+struct doubt
+{
+    bool exists;
+    uint32_t inode; /* of the placeholder, 0 if there is none */
+    bool listed;    /* the host names the placeholder among its sockets: it names all, then */
+    bool time_wait; /* … a connection in TIME_WAIT */
+    bool occupied;  /* … somebody else's socket */
+};
 
 struct holding
 {
@@ -44,13 +50,9 @@ struct holding
     uint16_t start;
     uint16_t count;
     int32_t *fds;
-    /* An entry a port, NULL while no port needs it: the inode of a placeholder whose bind proved
-     * nothing, ABSENT where there is no placeholder, UNCHECKED where nothing is to be checked. */
-    uint32_t *doubtful;
+    struct doubt *doubts; /* one a port, NULL while no port needs one */
     int family;
-    bool dual;         /* placeholders must be told to cover IPv4 too */
-    bool occupied;     /* sockets_visit found a port of ours in use … */
-    uint16_t conflict; /* … this one */
+    bool dual; /* placeholders must be told to cover IPv4 too */
 };
 
 static bool placeholder_set(int fd, int option, int value)
@@ -120,12 +122,12 @@ static int placeholder_bind(const struct holding *holding, int fd, uint16_t port
     return bind(fd, &any.address, sizeof(any.in));
 }
 
-static bool placeholder_doubt(struct holding *holding, uint16_t port, uint32_t inode)
+static enum unix_status placeholder_doubt(struct holding *holding, uint16_t port, uint32_t inode)
 {
-    if (!holding->doubtful && !(holding->doubtful = calloc(holding->count, sizeof(uint32_t))))
-        return false;
-    holding->doubtful[port - holding->start] = inode;
-    return true;
+    if (!holding->doubts && !(holding->doubts = calloc(holding->count, sizeof(*holding->doubts))))
+        return UNIX_NO_MEMORY;
+    holding->doubts[port - holding->start] = (struct doubt){.exists = true, .inode = inode};
+    return UNIX_SUCCESS;
 }
 
 /* Says whether a socket is bound to the port at the wildcard address. One in TIME_WAIT does not
@@ -154,7 +156,7 @@ static enum unix_status placeholder_bind_past_time_wait(struct holding *holding,
     if (placeholder_bind(holding, fd, port)) return placeholder_failure();
     placeholder_set(fd, SO_REUSEADDR, 0);
     if (fstat(fd, &status)) return UNIX_FAILED;
-    return placeholder_doubt(holding, port, status.st_ino) ? UNIX_SUCCESS : UNIX_NO_MEMORY;
+    return placeholder_doubt(holding, port, status.st_ino);
 }
 
 static enum unix_status placeholder_hold_port(struct holding *holding, uint16_t port)
@@ -171,8 +173,7 @@ static enum unix_status placeholder_hold_port(struct holding *holding, uint16_t 
             /* A port that only root may bind: no other process of this user can have it either.
              * Whether root has it, the bind did not say. */
             close(fd);
-            return placeholder_doubt(holding, port, PLACEHOLDER_ABSENT) ? UNIX_SUCCESS
-                                                                        : UNIX_NO_MEMORY;
+            return placeholder_doubt(holding, port, 0);
         }
         if (errno == EADDRINUSE && holding->protocol == UNIX_TCP)
             status = placeholder_bind_past_time_wait(holding, fd, port);
@@ -192,31 +193,46 @@ static enum unix_status placeholder_hold_port(struct holding *holding, uint16_t 
     return status;
 }
 
-static void placeholder_check_socket(uint16_t port, uint32_t inode, void *context)
+static void placeholder_look_at(const struct host_socket *host_socket, void *context)
 {
     struct holding *holding = context;
-    uint32_t expected;
+    struct doubt *doubt;
 
-    if (port < holding->start || port - holding->start >= holding->count) return;
-    expected = holding->doubtful[port - holding->start];
-    if (expected == PLACEHOLDER_UNCHECKED || inode == expected) return;
-    holding->occupied = true;
-    holding->conflict = port;
+    if (host_socket->port < holding->start) return;
+    if (host_socket->port - holding->start >= holding->count) return;
+    doubt = &holding->doubts[host_socket->port - holding->start];
+    if (host_socket->time_wait)
+        doubt->time_wait = true;
+    else if (doubt->inode && host_socket->inode == doubt->inode)
+        doubt->listed = true;
+    else
+        doubt->occupied = true;
 }
 
-/* Looks for sockets at the ports whose placeholders could not tell. */
-static enum unix_status placeholder_check_doubtful(struct holding *holding)
+static bool placeholder_dispels(const struct doubt *doubt)
 {
-    if (!holding->doubtful) return UNIX_SUCCESS;
-    if (!sockets_visit(holding->protocol, placeholder_check_socket, holding))
+    if (!doubt->exists) return true;
+    if (doubt->occupied) return false;
+    /* There was something in the way. A kernel that does not list sockets that are merely bound
+     * must show that it was a connection in TIME_WAIT, and not one of those. */
+    return !doubt->inode || doubt->listed || doubt->time_wait;
+}
+
+/* Asks the host for its sockets, once for all ports in doubt, now that nobody new can come. */
+static enum unix_status placeholder_check_doubts(struct holding *holding, uint16_t *conflict)
+{
+    bool known;
+
+    if (!holding->doubts) return UNIX_SUCCESS;
+    known = sockets_visit(holding->protocol, placeholder_look_at, holding);
+    for (uint32_t i = 0; i < holding->count; i++)
     {
-        /* The host does not say. Then a port counts as used. */
-        uint32_t i = 0;
-        while (holding->doubtful[i] == PLACEHOLDER_UNCHECKED) i++;
-        holding->conflict = holding->start + i;
+        /* Where the host does not say, a port in doubt counts as used. */
+        if (known ? placeholder_dispels(&holding->doubts[i]) : !holding->doubts[i].exists) continue;
+        *conflict = holding->start + i;
         return UNIX_IN_USE;
     }
-    return holding->occupied ? UNIX_IN_USE : UNIX_SUCCESS;
+    return UNIX_SUCCESS;
 }
 
 static bool placeholder_descriptors_suffice(uint16_t count)
@@ -240,16 +256,12 @@ enum unix_status placeholder_hold(enum unix_protocol protocol, uint16_t start, u
 
     for (i = 0; !status && i < count; i++)
     {
-        holding.conflict = start + i;
+        *conflict = start + i;
         status = placeholder_hold_port(&holding, start + i);
     }
-    if (!status) status = placeholder_check_doubtful(&holding);
-    if (status)
-    {
-        *conflict = holding.conflict;
-        placeholder_drop(fds, count);
-    }
-    free(holding.doubtful);
+    if (!status) status = placeholder_check_doubts(&holding, conflict);
+    if (status) placeholder_drop(fds, count);
+    free(holding.doubts);
     return status;
 }
 

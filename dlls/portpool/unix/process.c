@@ -7,8 +7,10 @@
 #define _GNU_SOURCE
 #include "process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,48 +34,35 @@ static ssize_t process_read_file(const char *path, char *buffer, size_t size)
     return length;
 }
 
+/* A process, or a thread of one. */
 struct process
 {
     char state;
     unsigned int flags;
+    unsigned int threads;
     uint64_t start; /* clock ticks since boot */
 };
 
-/* The kernel's flag of a process that ends; its descriptors may be open for another moment. */
+/* The kernel's flag of a thread that ends; its process's descriptors may be open for a moment. */
 #define PROCESS_EXITING 0x4
 
-/* How long such a process is waited for, in milliseconds. */
+/* How long a process that ends is waited for, in milliseconds. */
 #define PROCESS_PATIENCE 1000
 
-/* Finds a process in /proc; 0, or -1 with errno set. */
-static int process_stat(unsigned int number, struct process *process)
+/* Reads a stat file of /proc; 0, or -1 with errno set. */
+static int process_stat(const char *path, struct process *process)
 {
-    char path[32], text[1024], *field;
-    int i;
+    char text[1024], *name_end;
 
-    snprintf(path, sizeof(path), "/proc/%u/stat", number);
     if (process_read_file(path, text, sizeof(text)) <= 0) return -1;
-
     /* The second field is the program's name, which may itself hold blanks and brackets. */
-    if (!(field = strrchr(text, ')')) || field[1] != ' ')
-    {
-        errno = EINVAL;
-        return -1;
-    }
-    process->state = field[2];
-    field += 2;
-    for (i = 3; i < 22; i++)
-    {
-        if (i == 9) process->flags = strtoul(field, NULL, 10);
-        if (!(field = strchr(field, ' ')))
-        {
-            errno = EINVAL;
-            return -1;
-        }
-        field++;
-    }
-    process->start = strtoull(field, NULL, 10);
-    return 0;
+    if ((name_end = strrchr(text, ')')) &&
+        sscanf(name_end + 1,
+               " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %u %*d %" SCNu64,
+               &process->state, &process->flags, &process->threads, &process->start) == 4)
+        return 0;
+    errno = EINVAL;
+    return -1;
 }
 
 static uint64_t process_make_owner(unsigned int number, uint64_t start)
@@ -83,23 +72,45 @@ static uint64_t process_make_owner(unsigned int number, uint64_t start)
 
 uint64_t process_owner(void)
 {
-    unsigned int number = getpid();
     struct process process;
 
-    if (process_stat(number, &process)) return 0;
-    return process_make_owner(number, process.start);
+    if (process_stat("/proc/self/stat", &process)) return 0;
+    return process_make_owner(getpid(), process.start);
 }
 
-/* Says whether a process has been sent SIGKILL and has not begun to end. */
-static bool process_is_killed(unsigned int number)
+/* Says whether a thread has been sent SIGKILL and has not begun to end. */
+static bool process_thread_is_killed(unsigned int number, const char *thread)
 {
-    char path[32], text[4096], *line;
+    char path[64], text[4096], *line;
 
-    snprintf(path, sizeof(path), "/proc/%u/status", number);
+    snprintf(path, sizeof(path), "/proc/%u/task/%.16s/status", number, thread);
     if (process_read_file(path, text, sizeof(text)) <= 0) return false;
     for (line = text; (line = strstr(line, "Pnd:")); line++)
         if (strtoull(line + 4, NULL, 16) & (1u << (SIGKILL - 1))) return true;
     return false;
+}
+
+/* Says whether a process has a thread that is not about to end. The first may have ended long
+ * before the others: then it is a zombie, and the process is not. */
+static bool process_has_living_thread(unsigned int number)
+{
+    struct process thread;
+    struct dirent *entry;
+    bool living = false;
+    char path[64];
+    DIR *tasks;
+
+    snprintf(path, sizeof(path), "/proc/%u/task", number);
+    if (!(tasks = opendir(path))) return errno != ENOENT && errno != ESRCH;
+    while (!living && (entry = readdir(tasks)))
+    {
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof(path), "/proc/%u/task/%.16s/stat", number, entry->d_name);
+        living = !process_stat(path, &thread) && !(thread.flags & PROCESS_EXITING) &&
+                 !process_thread_is_killed(number, entry->d_name);
+    }
+    closedir(tasks);
+    return living;
 }
 
 /* Waits for a process to end. A process that is reported gone by Wine may still have its
@@ -117,14 +128,15 @@ bool process_alive(uint64_t owner)
 {
     unsigned int number = owner & ((1u << PROCESS_NUMBER_BITS) - 1);
     struct process process;
+    char path[32];
 
-    for (unsigned int waited = 0;; waited++)
+    snprintf(path, sizeof(path), "/proc/%u/stat", number);
+    for (bool waited = false;; waited = true)
     {
-        if (process_stat(number, &process)) return errno != ENOENT && errno != ESRCH;
-        if (process.state == 'Z' || process.state == 'X') return false;
+        if (process_stat(path, &process)) return errno != ENOENT && errno != ESRCH;
         if (process_make_owner(number, process.start) != owner) return false;
-        if (waited) return true;
-        if (!(process.flags & PROCESS_EXITING) && !process_is_killed(number)) return true;
+        if ((process.state == 'Z' || process.state == 'X') && process.threads <= 1) return false;
+        if (waited || process_has_living_thread(number)) return true;
         process_wait(number);
     }
 }

@@ -20,9 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* TCP_BOUND_INACTIVE, Linux 6.8: older kernels ignore the bit, older headers lack the name. */
-#define TCP_STATE_BOUND 13
-
 /* Asks for all sockets of one protocol and family. */
 static bool sockets_request(int netlink, enum unix_protocol protocol, uint8_t family)
 {
@@ -36,19 +33,16 @@ static bool sockets_request(int netlink, enum unix_protocol protocol, uint8_t fa
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         .body = {.sdiag_family = family,
                  .sdiag_protocol = protocol == UNIX_TCP ? IPPROTO_TCP : IPPROTO_UDP,
+                 /* With the bit of TCP_BOUND_INACTIVE, which kernels before 6.8 ignore. */
                  .idiag_states = ~0u},
     };
 
-    if (protocol == UNIX_TCP)
-    {
-        request.body.idiag_states &= ~(1u << TCP_TIME_WAIT);
-        request.body.idiag_states |= 1u << TCP_STATE_BOUND;
-    }
     return send(netlink, &request, sizeof(request), 0) == sizeof(request);
 }
 
 /* Reads the answer to one request. */
-static bool sockets_answer(int netlink, sockets_visitor visitor, void *context)
+static bool sockets_answer(int netlink, enum unix_protocol protocol, sockets_visitor visitor,
+                           void *context)
 {
     union
     {
@@ -71,8 +65,11 @@ static bool sockets_answer(int netlink, sockets_visitor visitor, void *context)
 
             if (message->nlmsg_type == NLMSG_DONE) return true;
             if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY) return false;
-            if (diag->idiag_state == TCP_TIME_WAIT) continue;
-            visitor(ntohs(diag->id.idiag_sport), diag->idiag_inode, context);
+            visitor(&(struct host_socket){.port = ntohs(diag->id.idiag_sport),
+                                          .inode = diag->idiag_inode,
+                                          .time_wait = protocol == UNIX_TCP &&
+                                                       diag->idiag_state == TCP_TIME_WAIT},
+                    context);
         }
     }
 }
@@ -85,7 +82,7 @@ bool sockets_visit(enum unix_protocol protocol, sockets_visitor visitor, void *c
 
     for (size_t i = 0; success && i < sizeof(families); i++)
         success = sockets_request(netlink, protocol, families[i]) &&
-                  sockets_answer(netlink, visitor, context);
+                  sockets_answer(netlink, protocol, visitor, context);
     if (netlink != -1) close(netlink);
     return success;
 }

@@ -10,12 +10,19 @@
 
 #include "../unixlib.h"
 
-/* Called for each socket of the host that occupies its local port. */
-typedef void (*sockets_visitor)(uint16_t port, uint32_t inode, void *context);
+/* A socket of the host that has a local port. */
+struct host_socket
+{
+    uint16_t port;
+    uint32_t inode; /* 0 for one that no program holds any more */
+    bool time_wait; /* what is left of a connection, and occupies nothing on Windows */
+};
+
+typedef void (*sockets_visitor)(const struct host_socket *host_socket, void *context);
 
 /* Visits the sockets of one protocol, over IPv4 and IPv6, of every user, in the network namespace.
- * Not visited: TCP sockets in TIME_WAIT, which occupy nothing on Windows, and, before Linux 6.8,
- * those that are bound and neither listen nor are connected. False if the host does not say. */
+ * Before Linux 6.8, TCP sockets that are bound and neither listen nor are connected are not among
+ * them. False if the host does not say. */
 bool sockets_visit(enum unix_protocol protocol, sockets_visitor visitor, void *context);
 
 /* Says what a descriptor is; see struct unix_inspect_params. */
