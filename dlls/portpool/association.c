@@ -139,10 +139,9 @@ static BOOL association_sweep_closed(void)
 }
 
 /* Finds the sockets that were closed by other means than closesocket. Needs the lock. */
-static BOOL association_sweep_open(void)
+static void association_sweep_open(void)
 {
     struct association *association, *next;
-    BOOL found = FALSE;
 
     watch_sweep_all(&association_watches);
     HASH_ITER(hh, associations, association, next)
@@ -152,20 +151,15 @@ static BOOL association_sweep_open(void)
         watch_stop(&association->watch);
         association_return_port(association);
         association_dereference(association);
-        found = TRUE;
     }
-    return found;
 }
 
 /* Looks for ports that are given out and no longer used. */
-static BOOL association_sweep(void)
+static void association_sweep(void)
 {
-    BOOL found;
-
     AcquireSRWLockExclusive(&associations_lock);
-    found = association_sweep_closed() || association_sweep_open();
+    if (!association_sweep_closed()) association_sweep_open();
     ReleaseSRWLockExclusive(&associations_lock);
-    return found;
 }
 
 /* Ends an association that nobody can find any more. */
@@ -407,7 +401,9 @@ static USHORT association_draw(struct reservation *reservation, USHORT port)
     for (UINT waited = 0;; waited++)
     {
         if ((drawn = association_try_draw(reservation, port))) return drawn;
-        if (association_sweep() && (drawn = association_try_draw(reservation, port))) return drawn;
+        /* Whatever this finds: another thread may have swept before us. */
+        association_sweep();
+        if ((drawn = association_try_draw(reservation, port))) return drawn;
         /* A thread that was waiting in a call on a socket keeps that bound until it has heard of
          * closesocket, which is soon. A duplicate keeps it longer. */
         if (waited == CLOSED_PATIENCE || !association_is_closing(reservation, port)) return 0;

@@ -29,7 +29,17 @@ enum portpool_status interface_check_reserved(HANDLE socket, USHORT port)
     return table_owner_alive(owner) ? PORTPOOL_RESERVED : PORTPOOL_ENDED;
 }
 
-/* Binds at one port that nobody may have reserved. */
+/* Says whether Wine may bind the socket to a device. */
+static BOOL interface_concerns(HANDLE socket)
+{
+    struct descriptor descriptor;
+
+    if (descriptor_open(socket, &descriptor)) return FALSE;
+    descriptor_close(descriptor.fd);
+    return descriptor.protocol == UNIX_UDP && descriptor.family == HOST_AF_INET && !descriptor.port;
+}
+
+/* Binds at one port, which nobody can reserve meanwhile. */
 static enum portpool_status interface_bind_port(struct port_table *table, USHORT port,
                                                 portpool_bind_function bind, void *context,
                                                 enum portpool_bind_result *result)
@@ -50,21 +60,36 @@ static enum portpool_status interface_bind_port(struct port_table *table, USHORT
     return *result == PORTPOOL_BIND_DONE ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;
 }
 
+/* The host's range of automatic ports, as it was when it was first asked for. */
+static void interface_automatic_range(USHORT *first, USHORT *last)
+{
+    static volatile LONG cached; /* the two in one word: first has the upper half */
+    struct unix_ephemeral_params range;
+
+    if (!cached)
+    {
+        unix_call(UNIX_CALL_EPHEMERAL, &range);
+        cached = (LONG)((ULONG)range.first << 16 | range.last);
+    }
+    *first = (ULONG)cached >> 16;
+    *last = (USHORT)cached;
+}
+
 /* Chooses a port as the kernel would, from the same range, but outside of all blocks. */
 static enum portpool_status interface_bind_any(struct port_table *table,
                                                portpool_bind_function bind, void *context)
 {
-    struct unix_ephemeral_params range;
     struct unix_random_params random;
     enum portpool_bind_result result;
+    USHORT first, last;
     ULONG i, count;
 
-    unix_call(UNIX_CALL_EPHEMERAL, &range);
+    interface_automatic_range(&first, &last);
     unix_call(UNIX_CALL_RANDOM, &random);
-    count = range.last - range.first + 1;
+    count = last - first + 1;
     for (i = 0; i < count; i++)
     {
-        USHORT port = range.first + (random.value + i) % count;
+        USHORT port = first + (random.value + i) % count;
         enum portpool_status status = interface_bind_port(table, port, bind, context, &result);
 
         if (result != PORTPOOL_BIND_CONFLICT) return status;
@@ -75,19 +100,19 @@ static enum portpool_status interface_bind_any(struct port_table *table,
 enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_function bind,
                                     void *context)
 {
+    struct port_table *table = table_map();
     enum portpool_bind_result result;
-    struct descriptor descriptor;
-    struct port_table *table;
-    BOOL concerned;
+    enum portpool_status status;
 
-    concerned = !descriptor_open(socket, &descriptor);
-    if (concerned)
+    if (!table) return PORTPOOL_NOT_ASSOCIATED;
+    if (!port)
     {
-        descriptor_close(descriptor.fd);
-        concerned = descriptor.protocol == UNIX_UDP && descriptor.family == HOST_AF_INET &&
-                    !descriptor.port;
+        if (!interface_concerns(socket)) return PORTPOOL_NOT_ASSOCIATED;
+        return interface_bind_any(table, bind, context);
     }
-    if (!concerned || !(table = table_map())) return PORTPOOL_NOT_ASSOCIATED;
-    if (port) return interface_bind_port(table, port, bind, context, &result);
-    return interface_bind_any(table, bind, context);
+    /* What the socket is matters only if the port is reserved: no harm is done to a TCP socket, and
+     * it takes a request to the wineserver to learn. */
+    status = interface_bind_port(table, port, bind, context, &result);
+    if (status == PORTPOOL_RESERVED && !interface_concerns(socket)) return PORTPOOL_NOT_ASSOCIATED;
+    return status;
 }

@@ -13,6 +13,9 @@
 
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
+/* How long a bind by number to one of a block's ports is waited for, in milliseconds. */
+#define BINDING_PATIENCE 50
+
 /* Windows' range of automatic ports, and where we look if a block does not fit there. */
 static const struct
 {
@@ -218,6 +221,25 @@ static enum portpool_status reservation_publish(struct reservation *reservation,
     return status;
 }
 
+/* Takes the ports from start on in the table. A socket that is just being bound to one of them is
+ * waited for: then the host knows whether it got the port. */
+static BOOL reservation_claim(struct reservation *reservation, struct port_table *table,
+                              USHORT start, USHORT *conflict)
+{
+    uint64_t owner;
+
+    for (UINT waited = 0;; waited++)
+    {
+        if (port_table_claim(table, reservation->protocol, start, reservation->count, table_owner(),
+                             table_owner_alive, conflict))
+            return TRUE;
+        if (port_table_lookup(table, reservation->protocol, *conflict, &owner) != PORT_BINDING)
+            return FALSE;
+        if (waited == BINDING_PATIENCE) return FALSE;
+        Sleep(1);
+    }
+}
+
 /* Takes the ports from start on, in the table and on the host. */
 static enum portpool_status reservation_hold(struct reservation *reservation, USHORT start,
                                              USHORT *conflict)
@@ -229,9 +251,7 @@ static enum portpool_status reservation_hold(struct reservation *reservation, US
     struct port_table *table = table_map();
 
     if (!table) return PORTPOOL_NO_RESOURCES;
-    if (!port_table_claim(table, reservation->protocol, start, reservation->count, table_owner(),
-                          table_owner_alive, conflict))
-        return PORTPOOL_IN_USE;
+    if (!reservation_claim(reservation, table, start, conflict)) return PORTPOOL_IN_USE;
     unix_call(UNIX_CALL_HOLD, &params);
     *conflict = params.conflict;
     if (params.status)

@@ -64,37 +64,53 @@ static int bind_finish(const struct bind_call *call, enum portpool_status status
     return status ? SOCKET_ERROR : 0;
 }
 
-/* Says whether Wine may bind the socket to a device: a UDP socket, at such an address. */
+/* Says whether Wine may bind the socket to a device: a UDP socket, at such an address. Its type is
+ * asked for only while the pool is not loaded, which a program that does not need it is spared. */
 static BOOL bind_names_interface(SOCKET s, const union address *address)
 {
     int type, size = sizeof(type);
 
-    return address->any.sa_family == AF_INET && address->in.sin_addr.s_addr != INADDR_ANY &&
-           address->in.sin_addr.s_addr != __builtin_bswap32(INADDR_LOOPBACK) &&
-           !builtin_getsockopt(s, SOL_SOCKET, SO_TYPE, (char *)&type, &size) && type == SOCK_DGRAM;
+    if (address->any.sa_family != AF_INET || address->in.sin_addr.s_addr == INADDR_ANY ||
+        address->in.sin_addr.s_addr == __builtin_bswap32(INADDR_LOOPBACK))
+        return FALSE;
+    if (pool) return TRUE;
+    return !builtin_getsockopt(s, SOL_SOCKET, SO_TYPE, (char *)&type, &size) &&
+           type == SOCK_DGRAM && pool_load();
+}
+
+/* The host says that a port is taken. If it is so because it is reserved, Windows says so. */
+static int bind_refused(struct bind_call *call, USHORT port)
+{
+    enum portpool_status status;
+
+    if (port && pool_load())
+    {
+        status = pool->check_reserved((HANDLE)call->s, port);
+        if (status == PORTPOOL_ENDED)
+            return builtin_bind(call->s, &call->address->any, call->length);
+        if (status == PORTPOOL_RESERVED) call->error = WSAEACCES;
+    }
+    SetLastError(call->error);
+    return SOCKET_ERROR;
 }
 
 static int bind_unassociated(struct bind_call *call)
 {
     USHORT port = port_swap(call->address->in.sin_port);
-    enum portpool_status status;
-    int error, ret;
+    enum portpool_status status = PORTPOOL_NOT_ASSOCIATED;
 
-    if (bind_names_interface(call->s, call->address) && pool_load())
-    {
+    if (bind_names_interface(call->s, call->address))
         status = pool->bind_interface((HANDLE)call->s, port, bind_to_port, call);
-        if (status != PORTPOOL_NOT_ASSOCIATED) return bind_finish(call, status);
+    if (status == PORTPOOL_NOT_ASSOCIATED)
+    {
+        if (!builtin_bind(call->s, &call->address->any, call->length)) return 0;
+        call->error = GetLastError();
+        status = PORTPOOL_CALL_FAILED;
     }
-    ret = builtin_bind(call->s, &call->address->any, call->length);
-    if (!ret || !port) return ret;
-
-    /* The host says that the port is taken. If it is so because it is reserved, Windows says so. */
-    error = GetLastError();
-    if ((error != WSAEADDRINUSE && error != WSAEACCES) || !pool_load()) return ret;
-    status = pool->check_reserved((HANDLE)call->s, port);
-    if (status == PORTPOOL_ENDED) return builtin_bind(call->s, &call->address->any, call->length);
-    SetLastError(status == PORTPOOL_RESERVED ? WSAEACCES : error);
-    return SOCKET_ERROR;
+    if (status == PORTPOOL_CALL_FAILED &&
+        (call->error == WSAEADDRINUSE || call->error == WSAEACCES))
+        return bind_refused(call, port);
+    return bind_finish(call, status);
 }
 
 int WINAPI bind(SOCKET s, const struct sockaddr *addr, int length)
