@@ -8,6 +8,12 @@
 
 set -u
 
+# Debian's Wine 8 fails to start once in a thousand times, where the kernel's random layout puts the
+# heap on an address that Wine needs.
+if [ -z "${TAWNY_LAYOUT:-}" ] && setarch --addr-no-randomize true 2>/dev/null; then
+    TAWNY_LAYOUT=fixed exec setarch --addr-no-randomize sh "$0" "$@"
+fi
+
 suite=tawny-$(basename "$0" .sh)
 build=$PWD
 tawny=$build/tools/tawny

@@ -1,1 +1,37 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Tests of ws2_32 in the manner of Wine's: one program, a test a file. tests/run-windows runs each
+# in a process of its own, in a prefix made for the purpose.
+
+WS2_32_TESTS = acquire associate bind close exports host implicit input interface leak msquic \
+	overlapped process release threads
+WS2_32_TEST_C = $(WS2_32_TESTS:%=tests/ws2_32/%.c) tests/ws2_32/outsider.c tests/ws2_32/util.c
+WS2_32_TEST_H = tests/ws2_32/util.h include/wine/test.h
+WS2_32_TEST = $(windir)/ws2_32_test.exe
+
+CHECKS += check-windows
+
+EXTRA_DIST += $(WS2_32_TEST_C) $(WS2_32_TEST_H) tests/run-windows
+
+# The program's list of tests, in the form in which Wine's build makes it.
+$(windir)/obj/tests/ws2_32/testlist.c: $(srcdir)/tests/ws2_32/local.mk
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN){ printf '#define STANDALONE\n#include "wine/test.h"\n\n'; \
+	printf 'extern void func_%s(void);\n' $(WS2_32_TESTS); \
+	printf '\nconst struct test winetest_testlist[] = {\n'; \
+	for test in $(WS2_32_TESTS); do printf '    {"%s", func_%s},\n' $$test $$test; done; \
+	printf '    {NULL, NULL},\n};\n'; } >$@
+
+$(windir)/obj/tests/%.o: $(srcdir)/tests/%.c $(WS2_32_TEST_H)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -c -o $@ $<
+
+$(windir)/obj/tests/%.o: $(windir)/obj/tests/%.c $(WS2_32_TEST_H)
+	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -c -o $@ $<
+
+$(WS2_32_TEST): $(WS2_32_TEST_C:%.c=$(windir)/obj/%.o) $(windir)/obj/tests/ws2_32/testlist.o
+	$(AM_V_GEN)$(MINGW_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32 -liphlpapi
+
+.PHONY: check-windows
+check-windows: all $(WS2_32_TEST) $(OUTSIDER)
+	$(srcdir)/tests/run-windows . tools/tawny
