@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# make bench: measures what is in the build tree under Wine, prints a table, and writes bench.json.
+
+BENCH = $(windir)/obj/tools/bench/bench.exe
+BENCH_NATIVE = $(unixdir)/obj/tools/bench/native
+
+EXTRA_DIST += tools/bench/bench.c tools/bench/budgets.json tools/bench/native.c \
+	tools/bench/report.jq tools/bench/run tools/bench/table.jq
+CLEANFILES = bench.json
+
+$(BENCH): $(srcdir)/tools/bench/bench.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32
+
+$(BENCH_NATIVE): $(srcdir)/tools/bench/native.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) -O2 -g -std=gnu11 $(WARNINGS) $(CFLAGS) -o $@ $<
+
+.PHONY: bench
+bench: all $(BENCH) $(BENCH_NATIVE)
+	$(srcdir)/tools/bench/run $(BENCHFLAGS) . tools/tawny

@@ -1,0 +1,617 @@
+/*
+ * bench: measures the drop-in ws2_32.dll against Wine's own, from inside a Windows program
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Both DLLs are loaded in one process, ours as ws2_32.dll and Wine's as ws2_32_wine.dll, and both
+ * are called by turns: one batch of calls each, and each goes first in every other pair. Wine's
+ * clock ticks every 100 ns, so that only batches are timed. A sample is a line
+ *     ROW SIDE VALUE
+ * where SIDE is "ours" or "reference" and VALUE is nanoseconds a call, unless said otherwise
+ * below. What a row means and may cost stands in budgets.json; "run" makes medians of the samples.
+ *
+ * bench environment    what this process was started with, as lines NAME=VALUE
+ * bench addresses      for each function that moves data: 1 if Wine's code runs, without a step of
+ *                      ours in between; the reference is always 1
+ * bench send           send calls, without a reservation in the process and with one
+ * bench bind           bind + closesocket of sockets made beforehand, without a reservation
+ * bench draw           socket, associate, bind to port 0, closesocket; the reference does not
+ *                      associate
+ * bench requests       single calls, each between two CloseHandle of handles that do not exist.
+ *                      VALUE is "THREAD BEGIN END", as the wineserver's trace shows those.
+ * bench serve          does what lines of standard input say, and answers with nanoseconds:
+ *                          time PROTOCOL START COUNT   acquires and releases
+ *                          hold PROTOCOL START COUNT   acquires, and does not release
+ *                      The reference is the same command of native.c.
+ * bench start          WSAStartup, one socket, and out: "run" measures the whole process
+ */
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#include <mstcpip.h>
+#include <mswsock.h>
+#include <fcntl.h>
+#include <io.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_PORTS  1000
+#define DATAGRAM     64
+#define SEND_CALLS   100
+#define SEND_PAIRS   201
+#define BIND_SOCKETS 32
+#define BIND_PAIRS   201
+#define DRAW_CALLS   8
+#define DRAW_PAIRS   151
+#define ROUNDS       9 /* of counting requests */
+
+/* One of the two implementations. */
+struct winsock
+{
+    const char *side;
+    SOCKET(WINAPI *socket)(int, int, int);
+    int(WINAPI *bind)(SOCKET, const struct sockaddr *, int);
+    int(WINAPI *listen)(SOCKET, int);
+    int(WINAPI *closesocket)(SOCKET);
+    int(WINAPI *sendto)(SOCKET, const char *, int, int, const struct sockaddr *, int);
+    int(WINAPI *WSASendTo)(SOCKET, WSABUF *, DWORD, DWORD *, DWORD, const struct sockaddr *, int,
+                           WSAOVERLAPPED *, LPWSAOVERLAPPED_COMPLETION_ROUTINE);
+    int(WINAPI *WSASendMsg)(SOCKET, WSAMSG *, DWORD, DWORD *, WSAOVERLAPPED *,
+                            LPWSAOVERLAPPED_COMPLETION_ROUTINE);
+};
+
+static struct winsock ours = {.side = "ours"};
+static struct winsock reference = {.side = "reference"};
+
+static const struct protocol
+{
+    const char *name;
+    int type;
+    int number;
+} protocols[] = {{"tcp", SOCK_STREAM, IPPROTO_TCP}, {"udp", SOCK_DGRAM, IPPROTO_UDP}};
+
+static void __attribute__((noreturn)) fail(const char *what)
+{
+    fprintf(stderr, "bench: %s failed, error %d.\n", what, WSAGetLastError());
+    exit(1);
+}
+
+static void check(int failed, const char *what)
+{
+    if (failed) fail(what);
+}
+
+static double clock_ns(void)
+{
+    LARGE_INTEGER count, frequency;
+
+    QueryPerformanceCounter(&count);
+    QueryPerformanceFrequency(&frequency);
+    return count.QuadPart * 1e9 / frequency.QuadPart;
+}
+
+static void *import(HMODULE module, const char *name)
+{
+    void *function = (void *)GetProcAddress(module, name);
+
+    check(!function, name);
+    return function;
+}
+
+static void winsock_load(struct winsock *winsock, HMODULE module)
+{
+    winsock->socket = import(module, "socket");
+    winsock->bind = import(module, "bind");
+    winsock->listen = import(module, "listen");
+    winsock->closesocket = import(module, "closesocket");
+    winsock->sendto = import(module, "sendto");
+    winsock->WSASendTo = import(module, "WSASendTo");
+    winsock->WSASendMsg = import(module, "WSASendMsg");
+}
+
+/* Loads both implementations. */
+static void winsock_load_both(void)
+{
+    HMODULE drop_in = GetModuleHandleW(L"ws2_32.dll");
+    HMODULE builtin = GetModuleHandleW(L"ws2_32_wine.dll");
+    WSADATA data;
+
+    if (!builtin)
+    {
+        fputs("bench: Wine's own ws2_32.dll is in use; start this with tawny run.\n", stderr);
+        exit(1);
+    }
+    check(WSAStartup(MAKEWORD(2, 2), &data), "WSAStartup");
+    winsock_load(&ours, drop_in);
+    winsock_load(&reference, builtin);
+}
+
+typedef void (*work_function)(const struct winsock *winsock, void *context);
+
+/* Times both implementations by turns; prepare may be NULL, and is not timed. */
+static void compare(const char *row, unsigned int pairs, unsigned int calls, work_function prepare,
+                    work_function work, void *context)
+{
+    const struct winsock *sides[] = {&ours, &reference};
+
+    for (unsigned int i = 0; i < pairs * 2; i++)
+    {
+        const struct winsock *winsock = sides[(i + i / 2) % 2];
+        double start;
+
+        if (prepare) prepare(winsock, context);
+        start = clock_ns();
+        work(winsock, context);
+        printf("%s %s %.1f\n", row, winsock->side, (clock_ns() - start) / calls);
+    }
+}
+
+static struct sockaddr_in loopback(USHORT port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static SOCKET make_socket(const struct winsock *winsock, const struct protocol *protocol)
+{
+    SOCKET s = winsock->socket(AF_INET, protocol->type, protocol->number);
+
+    check(s == INVALID_SOCKET, "socket");
+    return s;
+}
+
+/* Finds an IPv4 address of this machine that is not the loopback's. Nothing is sent there. */
+static BOOL find_interface(struct sockaddr_in *address)
+{
+    SOCKET s = make_socket(&reference, &protocols[1]);
+    char buffer[4096];
+    SOCKET_ADDRESS_LIST *list = (SOCKET_ADDRESS_LIST *)buffer;
+    BOOL found = FALSE;
+    DWORD size;
+
+    check(WSAIoctl(s, SIO_ADDRESS_LIST_QUERY, NULL, 0, list, sizeof(buffer), &size, NULL, NULL),
+          "SIO_ADDRESS_LIST_QUERY");
+    for (int i = 0; !found && i < list->iAddressCount; i++)
+    {
+        *address = *(struct sockaddr_in *)list->Address[i].lpSockaddr;
+        address->sin_port = 0;
+        /* Wine lists an interface without an address too, as 0.0.0.0. */
+        found = address->sin_addr.s_addr != INADDR_ANY && address->sin_addr.S_un.S_un_b.s_b1 != 127;
+    }
+    reference.closesocket(s);
+    return found;
+}
+
+static void bind_at(const struct winsock *winsock, SOCKET s, const struct sockaddr_in *address)
+{
+    check(winsock->bind(s, (const struct sockaddr *)address, sizeof(*address)), "bind");
+}
+
+static void bind_any(const struct winsock *winsock, SOCKET s)
+{
+    struct sockaddr_in address = loopback(0);
+
+    bind_at(winsock, s, &address);
+}
+
+static INET_PORT_RESERVATION_TOKEN acquire(SOCKET s, USHORT start, USHORT count)
+{
+    INET_PORT_RANGE range = {htons(start), count};
+    INET_PORT_RESERVATION_INSTANCE instance;
+    INET_PORT_RESERVATION_TOKEN token;
+    DWORD size;
+
+    check(WSAIoctl(s, SIO_ACQUIRE_PORT_RESERVATION, &range, sizeof(range), &instance,
+                   sizeof(instance), &size, NULL, NULL),
+          "SIO_ACQUIRE_PORT_RESERVATION");
+    token.Token = instance.Token;
+    return token;
+}
+
+static void associate(SOCKET s, INET_PORT_RESERVATION_TOKEN token)
+{
+    DWORD size;
+
+    check(WSAIoctl(s, SIO_ASSOCIATE_PORT_RESERVATION, &token, sizeof(token), NULL, 0, &size, NULL,
+                   NULL),
+          "SIO_ASSOCIATE_PORT_RESERVATION");
+}
+
+static void release(SOCKET s, INET_PORT_RESERVATION_TOKEN token)
+{
+    DWORD size;
+
+    check(WSAIoctl(s, SIO_RELEASE_PORT_RESERVATION, &token, sizeof(token), NULL, 0, &size, NULL,
+                   NULL),
+          "SIO_RELEASE_PORT_RESERVATION");
+}
+
+/* environment */
+
+static int bench_environment(void)
+{
+    static const char *const names[] = {"WINEDLLPATH", "WINEDLLOVERRIDES"};
+
+    for (unsigned int i = 0; i < ARRAYSIZE(names); i++)
+    {
+        const char *value = getenv(names[i]);
+
+        printf("%s=%s\n", names[i], value ? value : "");
+    }
+    return 0;
+}
+
+/* addresses */
+
+static int bench_addresses(void)
+{
+    static const char *const names[] = {"send", "recv", "WSASend", "WSARecv", "select"};
+    HMODULE drop_in = GetModuleHandleW(L"ws2_32.dll");
+    HMODULE builtin = GetModuleHandleW(L"ws2_32_wine.dll");
+
+    for (unsigned int i = 0; i < ARRAYSIZE(names); i++)
+    {
+        printf("data-path ours %d\n", import(drop_in, names[i]) == import(builtin, names[i]));
+        printf("data-path reference 1\n");
+    }
+    return 0;
+}
+
+/* send */
+
+struct sender
+{
+    SOCKET s;
+    struct sockaddr_in sink;
+    char data[DATAGRAM];
+};
+
+static void send_sendto(const struct winsock *winsock, void *context)
+{
+    struct sender *sender = context;
+
+    for (int i = 0; i < SEND_CALLS; i++)
+        check(winsock->sendto(sender->s, sender->data, DATAGRAM, 0,
+                              (struct sockaddr *)&sender->sink, sizeof(sender->sink)) != DATAGRAM,
+              "sendto");
+}
+
+static void send_WSASendTo(const struct winsock *winsock, void *context)
+{
+    struct sender *sender = context;
+    WSABUF buffer = {DATAGRAM, sender->data};
+    DWORD sent;
+
+    for (int i = 0; i < SEND_CALLS; i++)
+        check(winsock->WSASendTo(sender->s, &buffer, 1, &sent, 0, (struct sockaddr *)&sender->sink,
+                                 sizeof(sender->sink), NULL, NULL),
+              "WSASendTo");
+}
+
+static void send_WSASendMsg(const struct winsock *winsock, void *context)
+{
+    struct sender *sender = context;
+    WSABUF buffer = {DATAGRAM, sender->data};
+    WSAMSG message = {.name = (struct sockaddr *)&sender->sink,
+                      .namelen = sizeof(sender->sink),
+                      .lpBuffers = &buffer,
+                      .dwBufferCount = 1};
+    DWORD sent;
+
+    for (int i = 0; i < SEND_CALLS; i++)
+        check(winsock->WSASendMsg(sender->s, &message, 0, &sent, NULL, NULL), "WSASendMsg");
+}
+
+static void send_compare(const char *suffix, struct sender *sender)
+{
+    static const struct
+    {
+        const char *name;
+        work_function work;
+    } calls[] = {
+        {"sendto", send_sendto}, {"WSASendTo", send_WSASendTo}, {"WSASendMsg", send_WSASendMsg}};
+    char row[40];
+
+    for (unsigned int i = 0; i < ARRAYSIZE(calls); i++)
+    {
+        snprintf(row, sizeof(row), "%s-%s", calls[i].name, suffix);
+        /* The sink is full after this, as nobody reads it, and stays so: each datagram costs the
+         * same. */
+        for (int j = 0; j < 10; j++) calls[i].work(&reference, sender);
+        compare(row, SEND_PAIRS, SEND_CALLS, NULL, calls[i].work, sender);
+    }
+}
+
+static int bench_send(void)
+{
+    SOCKET sink = make_socket(&reference, &protocols[1]), acquirer, associated;
+    struct sender sender = {.s = make_socket(&reference, &protocols[1])};
+    int length = sizeof(sender.sink);
+
+    bind_any(&reference, sink);
+    bind_any(&reference, sender.s);
+    check(getsockname(sink, (struct sockaddr *)&sender.sink, &length), "getsockname");
+    send_compare("idle", &sender);
+
+    acquirer = make_socket(&ours, &protocols[1]);
+    associated = make_socket(&ours, &protocols[1]);
+    associate(associated, acquire(acquirer, 0, BLOCK_PORTS));
+    bind_any(&ours, associated);
+    send_compare("reserved", &sender);
+    return 0;
+}
+
+/* bind */
+
+struct binder
+{
+    const struct protocol *protocol;
+    struct sockaddr_in address;
+    SOCKET sockets[BIND_SOCKETS];
+};
+
+static void bind_prepare(const struct winsock *winsock, void *context)
+{
+    struct binder *binder = context;
+
+    for (int i = 0; i < BIND_SOCKETS; i++)
+        binder->sockets[i] = make_socket(winsock, binder->protocol);
+}
+
+static void bind_and_close(const struct winsock *winsock, void *context)
+{
+    struct binder *binder = context;
+
+    for (int i = 0; i < BIND_SOCKETS; i++)
+    {
+        bind_at(winsock, binder->sockets[i], &binder->address);
+        check(winsock->closesocket(binder->sockets[i]), "closesocket");
+    }
+}
+
+static int bench_bind(void)
+{
+    struct binder binder;
+    struct sockaddr_in own;
+    BOOL found = find_interface(&own);
+    char row[40];
+
+    for (unsigned int i = 0; i < ARRAYSIZE(protocols); i++)
+    {
+        binder.protocol = &protocols[i];
+        binder.address = loopback(0);
+        snprintf(row, sizeof(row), "bind-%s", protocols[i].name);
+        compare(row, BIND_PAIRS, BIND_SOCKETS, bind_prepare, bind_and_close, &binder);
+        if (!found) continue;
+        binder.address = own;
+        snprintf(row, sizeof(row), "bind-interface-%s", protocols[i].name);
+        compare(row, BIND_PAIRS, BIND_SOCKETS, bind_prepare, bind_and_close, &binder);
+    }
+    return 0;
+}
+
+/* draw */
+
+struct drawer
+{
+    const struct protocol *protocol;
+    INET_PORT_RESERVATION_TOKEN token;
+};
+
+static void draw(const struct winsock *winsock, void *context)
+{
+    struct drawer *drawer = context;
+
+    for (int i = 0; i < DRAW_CALLS; i++)
+    {
+        SOCKET s = make_socket(winsock, drawer->protocol);
+
+        if (winsock == &ours) associate(s, drawer->token);
+        bind_any(winsock, s);
+        check(winsock->closesocket(s), "closesocket");
+    }
+}
+
+static void draw_fill(const struct drawer *drawer, int count)
+{
+    for (int i = 0; i < count; i++)
+    {
+        SOCKET s = make_socket(&ours, drawer->protocol);
+
+        associate(s, drawer->token);
+        bind_any(&ours, s);
+    }
+}
+
+static int bench_draw(void)
+{
+    char row[40];
+
+    for (unsigned int i = 0; i < ARRAYSIZE(protocols); i++)
+    {
+        struct drawer drawer = {.protocol = &protocols[i]};
+        SOCKET acquirer = make_socket(&ours, drawer.protocol);
+
+        drawer.token = acquire(acquirer, 0, BLOCK_PORTS);
+        draw_fill(&drawer, BLOCK_PORTS / 10);
+        snprintf(row, sizeof(row), "draw-%s-10", drawer.protocol->name);
+        compare(row, DRAW_PAIRS, DRAW_CALLS, NULL, draw, &drawer);
+        draw_fill(&drawer, BLOCK_PORTS * 8 / 10);
+        snprintf(row, sizeof(row), "draw-%s-90", drawer.protocol->name);
+        compare(row, DRAW_PAIRS, DRAW_CALLS, NULL, draw, &drawer);
+    }
+    return 0;
+}
+
+/* requests */
+
+/* Leaves a line in the wineserver's trace: nothing else closes such a handle. */
+static unsigned int mark(void)
+{
+    static unsigned int last = 0x7ead0000;
+
+    last += 4;
+    CloseHandle((HANDLE)(ULONG_PTR)last);
+    return last;
+}
+
+/* Around the one call that is counted. */
+#define COUNT(row, winsock, call)                                                                  \
+    do                                                                                             \
+    {                                                                                              \
+        unsigned int begin = mark();                                                               \
+        call;                                                                                      \
+        requests_print(row, winsock, begin, mark());                                               \
+    } while (0)
+
+static BOOL requests_silent; /* while the process does things for the first time */
+
+static void requests_print(const char *row, const struct winsock *winsock, unsigned int begin,
+                           unsigned int end)
+{
+    if (requests_silent) return;
+    printf("%s %s %04lx %04x %04x\n", row, winsock->side, GetCurrentThreadId(), begin, end);
+}
+
+/* What Wine's own calls cost, and ours for a socket that has nothing to do with reservations. */
+static void requests_plain(const struct winsock *winsock, const struct protocol *protocol)
+{
+    SOCKET s = make_socket(winsock, protocol);
+    struct sockaddr_in own;
+
+    COUNT("requests-bind-other", winsock, bind_any(winsock, s));
+    if (protocol->type == SOCK_STREAM)
+        COUNT("requests-listen-other", winsock, check(winsock->listen(s, 1), "listen"));
+    COUNT("requests-close-other", winsock, check(winsock->closesocket(s), "closesocket"));
+    if (find_interface(&own))
+    {
+        s = make_socket(winsock, protocol);
+        COUNT("requests-bind-interface", winsock, bind_at(winsock, s, &own));
+        winsock->closesocket(s);
+    }
+    if (winsock == &ours) return;
+
+    /* The same calls of Wine's are the reference for sockets that have to do with them. */
+    s = make_socket(winsock, protocol);
+    COUNT("requests-bind", winsock, bind_any(winsock, s));
+    if (protocol->type == SOCK_STREAM)
+        COUNT("requests-listen", winsock, check(winsock->listen(s, 1), "listen"));
+    COUNT("requests-close-associated", winsock, check(winsock->closesocket(s), "closesocket"));
+    s = make_socket(winsock, protocol);
+    COUNT("requests-close-acquirer", winsock, check(winsock->closesocket(s), "closesocket"));
+}
+
+static void requests_reserved(const struct protocol *protocol)
+{
+    SOCKET acquirer = make_socket(&ours, protocol), s = make_socket(&ours, protocol);
+    INET_PORT_RESERVATION_TOKEN token;
+
+    COUNT("requests-acquire", &ours, token = acquire(acquirer, 0, 10));
+    COUNT("requests-associate", &ours, associate(s, token));
+    COUNT("requests-bind", &ours, bind_any(&ours, s));
+    if (protocol->type == SOCK_STREAM)
+        COUNT("requests-listen", &ours, check(ours.listen(s, 1), "listen"));
+    COUNT("requests-close-associated", &ours, check(ours.closesocket(s), "closesocket"));
+    COUNT("requests-release", &ours, release(acquirer, token));
+    acquire(acquirer, 0, 10);
+    requests_plain(&ours, protocol);
+    COUNT("requests-close-acquirer", &ours, check(ours.closesocket(acquirer), "closesocket"));
+}
+
+static int bench_requests(void)
+{
+    for (int round = 0; round <= ROUNDS; round++)
+    {
+        requests_silent = !round;
+        for (unsigned int i = 0; i < ARRAYSIZE(protocols); i++)
+        {
+            requests_plain(&reference, &protocols[i]);
+            requests_reserved(&protocols[i]);
+        }
+    }
+    return 0;
+}
+
+/* serve */
+
+static double serve_time(SOCKET s, USHORT start, USHORT count)
+{
+    double begin = clock_ns();
+
+    release(s, acquire(s, start, count));
+    return clock_ns() - begin;
+}
+
+static int bench_serve(void)
+{
+    char line[80], command[8], name[8];
+    unsigned int start, count;
+
+    while (fgets(line, sizeof(line), stdin))
+    {
+        const struct protocol *protocol = protocols;
+        double answer = 0;
+        SOCKET s;
+
+        if (sscanf(line, "%7s %7s %u %u", command, name, &start, &count) != 4)
+        {
+            fprintf(stderr, "bench: not a command of serve: %s", line);
+            return 1;
+        }
+        if (!strcmp(name, "udp")) protocol++;
+        s = make_socket(&ours, protocol);
+        if (!strcmp(command, "hold"))
+            acquire(s, start, count);
+        else
+        {
+            answer = serve_time(s, start, count);
+            ours.closesocket(s);
+        }
+        printf("%.0f\n", answer);
+        fflush(stdout);
+    }
+    return 0;
+}
+
+/* start */
+
+static int bench_start(void)
+{
+    WSADATA data;
+
+    check(WSAStartup(MAKEWORD(2, 2), &data), "WSAStartup");
+    check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) == INVALID_SOCKET, "socket");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct
+    {
+        const char *name;
+        int (*function)(void);
+        BOOL compares; /* needs both implementations */
+    } commands[] = {
+        {"environment", bench_environment, FALSE},
+        {"start", bench_start, FALSE},
+        {"addresses", bench_addresses, TRUE},
+        {"send", bench_send, TRUE},
+        {"bind", bench_bind, TRUE},
+        {"draw", bench_draw, TRUE},
+        {"requests", bench_requests, TRUE},
+        {"serve", bench_serve, TRUE},
+    };
+
+    /* Lines end as a Unix shell expects them to. */
+    _setmode(_fileno(stdout), _O_BINARY);
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    for (unsigned int i = 0; argc == 2 && i < ARRAYSIZE(commands); i++)
+    {
+        if (strcmp(argv[1], commands[i].name)) continue;
+        if (commands[i].compares) winsock_load_both();
+        return commands[i].function();
+    }
+    fputs("Usage: bench environment|start|addresses|send|bind|draw|requests|serve\n", stderr);
+    return 2;
+}

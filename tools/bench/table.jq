@@ -1,0 +1,62 @@
+# Prints bench.json for people: jq -r -f table.jq bench.json
+#
+# Copyright 2026 the Tawny authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# A number with so many digits after the point.
+def digits($count):
+    if . < 0 then "-" + (-. | digits($count))
+    else (pow(10; $count) as $power | . * $power | round | tostring) as $all
+    | (if ($all | length) > $count then $all else "0" * ($count + 1 - ($all | length)) + $all end)
+    | if $count == 0 then . else .[:-$count] + "." + .[-$count:] end
+    end;
+
+def time:
+    if . < 1e3 then digits(0) + " ns"
+    elif . < 1e6 then (. / 1e3 | digits(1)) + " µs"
+    else (. / 1e6 | digits(2)) + " ms" end;
+
+def amount($unit):
+    if . == null then "-"
+    elif $unit == "ns" then time
+    elif $unit == "bytes" then digits(1) + " B"
+    else digits(0) end;
+
+def signed: if . < 0 then digits(0) else "+" + digits(0) end;
+
+def comparison:
+    if .ratio != null then .ratio | digits(3)
+    elif .beyond != null then .beyond | signed
+    else "-" end;
+
+def limit:
+    if .kind == "same" then .budget | digits(2)
+    elif .kind == "ratio" then "≤ " + (.budget | digits(2))
+    elif .kind == "beyond" then "≤ " + (.budget | signed)
+    else "≤ " + (.budget | tostring) + " B" end;
+
+def verdict:
+    if .holds == null then "not measured" elif .holds then "holds" else "OVER" end;
+
+def pad_right($width): . + " " * ([$width - length, 0] | max);
+def pad_left($width): " " * ([$width - length, 0] | max) + .;
+
+def line($what; $ours; $reference; $ratio; $budget; $samples):
+    ($what | pad_right(54)) + ($ours | pad_left(11)) + ($reference | pad_left(11))
+    + ($ratio | pad_left(8)) + ($budget | pad_left(8)) + ($samples | pad_left(9)) + "  ";
+
+(reduce .rows[] as $row ([]; if any(. == $row.group) then . else . + [$row.group] end)) as $groups
+| "\(.wine), \(.host), on \(.placement); medians of samples taken by turns, in \(.seconds) s.",
+  "The ratio is the median over pairs of neighbours.",
+  "",
+  line(""; "ours"; "reference"; "ratio"; "budget"; "samples"),
+  ($groups[] as $group
+   | "", $group,
+     (.rows[] | select(.group == $group)
+      | line("  " + .what; .unit as $unit | .ours | amount($unit);
+             .unit as $unit | .reference | amount($unit); comparison; limit;
+             .samples | tostring) + verdict)),
+  "",
+  ([.rows[] | verdict] | "\(map(select(. == "holds")) | length) hold, "
+   + "\(map(select(. == "OVER")) | length) over budget, "
+   + "\(map(select(. == "not measured")) | length) not measured.")
