@@ -49,7 +49,8 @@ struct watch_set
     /* For sockets that carry little: sweeps are several times faster, but each datagram that such a
      * socket sends wakes the set. */
     BOOL ready;
-    struct watch_bucket *buckets;
+    struct watch_bucket *buckets; /* with room for more */
+    struct watch_bucket *full;
 };
 
 enum portpool_status watch_start(struct watch_set *set, struct watch *watch, int fd);

@@ -9,29 +9,21 @@
  */
 #include "portpool_private.h"
 
+#include "utlist.h"
+
 #define BUCKET_SIZE 8
 
 struct watch_bucket
 {
-    struct watch_bucket *next;
+    struct watch_bucket *prev, *next;
+    struct watch_set *set;
     int epoll;
     int entries;
-    BOOL ready;
+    UINT count;
     struct watch *watches[BUCKET_SIZE];
 };
 
 static volatile LONG64 last_id;
-
-static BOOL bucket_add(struct watch_bucket *bucket, struct watch *watch)
-{
-    for (unsigned int i = 0; i < BUCKET_SIZE; i++)
-    {
-        if (bucket->watches[i]) continue;
-        bucket->watches[i] = watch;
-        return TRUE;
-    }
-    return FALSE;
-}
 
 static struct watch_bucket *bucket_open(struct watch_set *set, enum portpool_status *status)
 {
@@ -48,28 +40,59 @@ static struct watch_bucket *bucket_open(struct watch_set *set, enum portpool_sta
     }
     bucket->epoll = params.epoll;
     bucket->entries = params.entries;
-    bucket->ready = set->ready;
-    bucket->next = set->buckets;
-    set->buckets = bucket;
+    bucket->set = set;
+    DL_PREPEND(set->buckets, bucket);
     return bucket;
+}
+
+static void bucket_close(struct watch_bucket *bucket)
+{
+    struct unix_watch_close_params params = {.epoll = bucket->epoll, .entries = bucket->entries};
+
+    DL_DELETE(bucket->set->buckets, bucket);
+    unix_call(UNIX_CALL_WATCH_CLOSE, &params);
+    HeapFree(GetProcessHeap(), 0, bucket);
+}
+
+static void bucket_add(struct watch_bucket *bucket, struct watch *watch)
+{
+    UINT i = 0;
+
+    while (bucket->watches[i]) i++;
+    bucket->watches[i] = watch;
+    watch->bucket = bucket;
+    if (++bucket->count < BUCKET_SIZE) return;
+    DL_DELETE(bucket->set->buckets, bucket);
+    DL_PREPEND(bucket->set->full, bucket);
+}
+
+static void bucket_remove(struct watch_bucket *bucket, struct watch *watch)
+{
+    struct watch_set *set = bucket->set;
+    UINT i = 0;
+
+    while (bucket->watches[i] != watch) i++;
+    bucket->watches[i] = NULL;
+    watch->bucket = NULL;
+    if (bucket->count-- == BUCKET_SIZE)
+    {
+        DL_DELETE(set->full, bucket);
+        DL_PREPEND(set->buckets, bucket);
+    }
+    /* One bucket with room is kept, for the next to come. */
+    if (!bucket->count && set->buckets->next) bucket_close(bucket);
 }
 
 enum portpool_status watch_start(struct watch_set *set, struct watch *watch, int fd)
 {
     struct unix_watch_add_params params = {.socket = fd, .ready = set->ready};
-    enum portpool_status status = PORTPOOL_SUCCESS;
-    struct watch_bucket *bucket = set->buckets;
+    enum portpool_status status;
 
-    while (bucket && !bucket_add(bucket, watch)) bucket = bucket->next;
-    if (!bucket)
-    {
-        if (!(bucket = bucket_open(set, &status))) return status;
-        bucket_add(bucket, watch);
-    }
-    watch->bucket = bucket;
+    if (!set->buckets && !bucket_open(set, &status)) return status;
     watch->gone = FALSE;
-    params.epoll = bucket->epoll;
+    params.epoll = set->buckets->epoll;
     params.id = watch->id = InterlockedIncrement64(&last_id);
+    bucket_add(set->buckets, watch);
     unix_call(UNIX_CALL_WATCH_ADD, &params);
     if ((status = status_from_unix(params.status))) watch_stop(watch);
     return status;
@@ -78,10 +101,8 @@ enum portpool_status watch_start(struct watch_set *set, struct watch *watch, int
 void watch_stop(struct watch *watch)
 {
     if (!watch->id) return;
-    for (unsigned int i = 0; i < BUCKET_SIZE; i++)
-        if (watch->bucket->watches[i] == watch) watch->bucket->watches[i] = NULL;
+    bucket_remove(watch->bucket, watch);
     watch->id = 0;
-    watch->bucket = NULL;
 }
 
 /* Lists the sockets of a bucket that live; NULL if that is not to be known. The caller frees it. */
@@ -135,7 +156,7 @@ static void bucket_sweep(struct watch_bucket *bucket)
     UINT64 *ids;
     UINT count;
 
-    if (bucket->ready && bucket_all_ready(bucket)) return;
+    if (bucket->set->ready && bucket_all_ready(bucket)) return;
     if (!(ids = bucket_list(bucket, &count)))
     {
         /* Not to know is to leave things as they are. */
@@ -156,11 +177,6 @@ void watch_sweep_all(struct watch_set *set)
 {
     struct watch_bucket *bucket;
 
-    for (bucket = set->buckets; bucket; bucket = bucket->next)
-        for (unsigned int i = 0; i < BUCKET_SIZE; i++)
-            if (bucket->watches[i])
-            {
-                bucket_sweep(bucket);
-                break;
-            }
+    DL_FOREACH(set->buckets, bucket) if (bucket->count) bucket_sweep(bucket);
+    DL_FOREACH(set->full, bucket) bucket_sweep(bucket);
 }
