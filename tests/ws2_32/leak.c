@@ -174,7 +174,7 @@ static void run_child(const char *mark)
 
     if (outsider_available())
     {
-        process = outsider_number("find-process rounds %s", mark);
+        process = outsider_number("find-process %s", mark);
         ok(process > 0, "the host does not know this process\n");
     }
     make_rounds(WARM_UP);
@@ -196,7 +196,7 @@ START_TEST(leak)
         run_child(argv[3]);
     else
     {
-        process = start_child("rounds %lu-%lu", GetCurrentProcessId(), GetTickCount());
+        process = start_child("rounds %s", unique_word());
         ok(!WaitForSingleObject(process, 100000), "the rounds take too long\n");
         wait_child_process(process);
         CloseHandle(process);

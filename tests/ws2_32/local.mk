@@ -3,7 +3,7 @@
 # Tests of ws2_32 in the manner of Wine's: one program, a test a file. tests/run-windows runs each
 # in a process of its own, in a prefix made for the purpose.
 
-WS2_32_TESTS = acquire associate bind close exports host implicit input interface leak msquic \
+WS2_32_TESTS = acquire associate bind close exports host implicit input interface leak many msquic \
 	overlapped process release threads
 WS2_32_TEST_C = $(WS2_32_TESTS:%=tests/ws2_32/%.c) tests/ws2_32/outsider.c tests/ws2_32/util.c
 WS2_32_TEST_H = tests/ws2_32/util.h include/wine/test.h

@@ -23,13 +23,18 @@ static void signals_init(void)
     go_on[1] = CreateEventW(&inherited, TRUE, FALSE, NULL);
 }
 
-/* The child's command: what it is to do, two numbers, and the signals. */
-static HANDLE start_peer(const char *what, UINT kind, ULONG64 number)
+/* The child's command: what it is to do, two numbers, the signals, and a word to find it by. */
+static HANDLE start_marked_peer(const char *what, UINT kind, ULONG64 number, const char *mark)
 {
     ResetEvent(go_on[0]);
     ResetEvent(go_on[1]);
-    return start_child("%s %u %s %p %p %p", what, kind, wine_dbgstr_longlong(number), ready,
-                       go_on[0], go_on[1]);
+    return start_child("%s %u %s %p %p %p %s", what, kind, wine_dbgstr_longlong(number), ready,
+                       go_on[0], go_on[1], mark);
+}
+
+static HANDLE start_peer(const char *what, UINT kind, ULONG64 number)
+{
+    return start_marked_peer(what, kind, number, "");
 }
 
 static void say_ready(unsigned int step)
@@ -156,11 +161,11 @@ static void test_end(unsigned int index, enum end end)
 {
     const struct kind *kind = &kinds[index];
     USHORT start = find_ports(100);
-    char mark[32];
+    const char *mark = unique_word();
     HANDLE process;
     SOCKET s;
 
-    process = start_peer("hold", index, start);
+    process = start_marked_peer("hold", index, start, mark);
     if (!wait_ready()) return;
     check_reserved(kind, start);
     check_reserved(kind, start + 1);
@@ -177,7 +182,6 @@ static void test_end(unsigned int index, enum end end)
         ok(TerminateProcess(process, 1), "error %lu\n", GetLastError());
         break;
     case END_KILL:
-        snprintf(mark, sizeof(mark), "hold %u %s ", index, wine_dbgstr_longlong(start));
         outsider("kill %u", host_process(mark));
         break;
     }

@@ -380,6 +380,17 @@ void free_before_hole(void *end)
     VirtualFree((void *)((ULONG_PTR)end & ~(page_size() - 1)), 0, MEM_RELEASE);
 }
 
+const char *unique_word(void)
+{
+    static char text[40];
+    LARGE_INTEGER now;
+
+    QueryPerformanceCounter(&now);
+    snprintf(text, sizeof(text), "tawny-%s-%lu", wine_dbgstr_longlong(now.QuadPart),
+             GetCurrentProcessId());
+    return text;
+}
+
 HANDLE start_child(const char *format, ...)
 {
     STARTUPINFOA startup = {sizeof(startup)};

@@ -138,6 +138,10 @@ SOCKET accept_soon(SOCKET listener);
 void *alloc_before_hole(SIZE_T size);
 void free_before_hole(void *end);
 
+/* A word that no other process of the host has in its command line, not even in another run of the
+ * same test: by it the outsider finds a child. */
+const char *unique_word(void);
+
 /* Runs this program's current test again with more arguments, in another process. */
 HANDLE start_child(const char *format, ...) WINETEST_PRINTF(1, 2);
 

@@ -1,0 +1,70 @@
+/*
+ * Many sockets of one block at a time
+ *
+ * Copyright 2026 the Tawny authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "util.h"
+
+#define MANY 900
+
+/* What may stay open of what so many sockets took: far less than they did. */
+#define REMAINDER 64
+
+static SOCKET sockets[MANY];
+
+static void test_many(const struct kind *kind, int process)
+{
+    USHORT count = many_ports(MANY), i;
+    int before = 0, after = 0;
+    struct block block;
+    SOCKET owner;
+
+    owner = acquire_any(kind, count, &block);
+    if (process) before = outsider_number("descriptors %d", process);
+    for (i = 0; i < count; i++) sockets[i] = draw(kind, &block, NULL);
+    for (i = 0; i < count; i++) check_close(sockets[i]);
+    /* All of them are given out once more. */
+    for (i = 0; i < count; i++) sockets[i] = draw(kind, &block, NULL);
+    for (i = 0; i < count; i++) check_close(sockets[i]);
+    if (process)
+    {
+        after = outsider_number("descriptors %d", process);
+        ok(before > count, "%d descriptors with a block of %u ports\n", before, count);
+        ok(after <= before + REMAINDER, "%d descriptors, %d before\n", after, before);
+    }
+    check_close(owner);
+}
+
+static void run_child(const char *mark)
+{
+    int process = 0;
+
+    if (outsider_available())
+    {
+        process = outsider_number("find-process %s", mark);
+        ok(process > 0, "the host does not know this process\n");
+    }
+    test_many(&kinds[TCP4], process);
+    test_many(&kinds[UDP_DUAL], process);
+}
+
+START_TEST(many)
+{
+    HANDLE process;
+    WSADATA data;
+    char **argv;
+    int argc = winetest_get_mainargs(&argv);
+
+    WSAStartup(MAKEWORD(2, 2), &data);
+    if (argc >= 4)
+        run_child(argv[3]);
+    else
+    {
+        process = start_child("sockets %s", unique_word());
+        ok(!WaitForSingleObject(process, 100000), "the sockets take too long\n");
+        wait_child_process(process);
+        CloseHandle(process);
+    }
+    WSACleanup();
+}
