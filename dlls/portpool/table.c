@@ -13,6 +13,9 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 /* The number is the layout's: processes that disagree on it must not share. */
 #define TABLE_NAME L"Global\\tawny_port_table_1"
 
+/* The beginning of the name of an event that a process has as long as Wine knows it. */
+#define OWNER_NAME L"Global\\tawny_owner_"
+
 static SRWLOCK table_lock = SRWLOCK_INIT;
 static struct port_table *mapped;
 static UINT64 owner;
@@ -33,15 +36,56 @@ static struct port_table *table_view(HANDLE section)
     return view;
 }
 
+struct owner_name
+{
+    WCHAR text[ARRAYSIZE(OWNER_NAME) + 16];
+};
+
+static struct owner_name owner_name(UINT64 number)
+{
+    struct owner_name name = {OWNER_NAME};
+    WCHAR *digit = name.text + ARRAYSIZE(OWNER_NAME) - 1;
+
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *digit++ = L"0123456789abcdef"[number >> shift & 15];
+    return name;
+}
+
+/* Tells the others that this process is there, before it has anything in the table. The handle
+ * stays open: Wine closes it when the process ends. */
+static BOOL owner_announce(void)
+{
+    static HANDLE event;
+    struct owner_name name = owner_name(table_owner());
+
+    if (!event) event = CreateEventW(NULL, TRUE, FALSE, name.text);
+    if (!event) ERR("could not make an event, error %lu\n", GetLastError());
+    return !!event;
+}
+
+/* Says whether Wine has done with a process. It says so, and signals the process, when it has
+ * closed the connections of its threads; on the host these may not even have heard of that yet. */
+static BOOL owner_has_ended(UINT64 number)
+{
+    struct owner_name name = owner_name(number);
+    HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name.text);
+
+    if (event) CloseHandle(event);
+    return !event && GetLastError() == ERROR_FILE_NOT_FOUND;
+}
+
 struct port_table *table_map(void)
 {
-    struct port_table *table;
+    struct port_table *table = NULL;
 
     AcquireSRWLockExclusive(&table_lock);
-    if (!mapped)
-        mapped = table_view(CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
-                                               sizeof(*mapped), TABLE_NAME));
-    table = mapped;
+    if (owner_announce())
+    {
+        if (!mapped)
+            mapped = table_view(CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
+                                                   sizeof(*mapped), TABLE_NAME));
+        table = mapped;
+    }
     ReleaseSRWLockExclusive(&table_lock);
     return table;
 }
@@ -73,8 +117,15 @@ UINT64 table_owner(void)
 bool table_owner_alive(uint64_t other)
 {
     struct unix_alive_params params = {.owner = other};
+    DWORD error = GetLastError();
 
     if (other == owner) return true;
     unix_call(UNIX_CALL_ALIVE, &params);
+    if (params.alive && owner_has_ended(other))
+    {
+        params.ending = TRUE;
+        unix_call(UNIX_CALL_ALIVE, &params);
+    }
+    SetLastError(error);
     return params.alive;
 }

@@ -39,7 +39,8 @@ struct unix_identify_params
 struct unix_alive_params
 {
     uint64_t owner;
-    uint32_t alive; /* out */
+    uint32_t ending; /* it is known to be about to end: wait for that */
+    uint32_t alive;  /* out */
 };
 
 struct unix_random_params

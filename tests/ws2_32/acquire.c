@@ -24,6 +24,7 @@ static void test_specific(const struct kind *kind)
     check_acquire(other, start + 4, 1, 0, &single);
     ok(block.token != single.token, "one token for two blocks\n");
     check_close(s);
+    for (i = 0; i < 4; i++) check_unreserved(kind, start + i);
     check_free(kind, start, 4);
     check_reserved(kind, start + 4);
     check_close(other);

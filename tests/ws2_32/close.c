@@ -42,6 +42,7 @@ static void test_acquirer(const struct kind *kind)
     drawn = draw(kind, &block, &port);
     waiting = associated(kind, &block);
     check_close(owner);
+    check_unreserved(kind, port == block.start ? block.start + 1 : block.start);
     ok(port_of(drawn) == port, "moved from port %u to %u\n", port, port_of(drawn));
     check_bind(waiting, 0, WSAEINVAL);
     owner = open_socket(kind);
@@ -355,6 +356,7 @@ static void test_pending_receive(const struct kind *kind)
                        sizeof(struct linger));
         check_close(s);
         check_free(kind, block.start, 1);
+        check_unreserved(kind, block.start);
         ret = WaitForSingleObject(overlapped.hEvent, 10000);
         ok(!ret, "the receive has not ended\n");
         ok(!GetOverlappedResult((HANDLE)s, &overlapped, &bytes, FALSE), "the receive succeeded\n");
@@ -451,6 +453,9 @@ static void test_cleanup(void)
     ok(!WSACleanup(), "error %d\n", WSAGetLastError());
     ok(closesocket(s) == SOCKET_ERROR, "a socket is left\n");
     WSAStartup(MAKEWORD(2, 2), &data);
+    check_unreserved(&kinds[TCP4], tcp.start);
+    check_unreserved(&kinds[UDP4], udp.start + 2);
+    check_unreserved(&kinds[UDP4], drawn_from.start);
     check_free(&kinds[TCP4], tcp.start, 3);
     check_free(&kinds[UDP4], udp.start, 3);
     check_free(&kinds[UDP4], drawn_from.start, 3);

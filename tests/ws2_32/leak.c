@@ -143,7 +143,7 @@ static void round_failing(const struct kind *kind)
     check_associate(s, block.token + 1, WSAEINVAL);
     check_associate(s, block.token, 0);
     check_associate(s, block.token, 0);
-    check_bind(s, block.start + 1, WSAEINVAL);
+    check_bind(s, block.start - 1, WSAEINVAL);
     check_bind(s, 0, 0);
     other = associated(kind, &block);
     check_bind(other, 0, WSAENOBUFS);

@@ -99,6 +99,7 @@ START_TEST(msquic)
 
         /* It never releases: the port is free at once. */
         check_close(first);
+        check_unreserved(&kinds[UDP_DUAL], port);
         check_free(&kinds[UDP_DUAL], port, 1);
         check_free(&kinds[UDP4], port, 1);
     }

@@ -215,6 +215,14 @@ void check_reserved_(const char *file, int line, const struct kind *kind, USHORT
     closesocket(s);
 }
 
+void check_unreserved_(const char *file, int line, const struct kind *kind, USHORT port)
+{
+    SOCKET s = open_socket_(file, line, kind);
+
+    check_bind_(file, line, s, port, 0);
+    closesocket(s);
+}
+
 void check_free_(const char *file, int line, const struct kind *kind, USHORT start, USHORT count)
 {
     SOCKET s = open_socket_(file, line, kind);

@@ -112,6 +112,11 @@ SOCKET draw_(const char *file, int line, const struct kind *kind, const struct b
 void check_reserved_(const char *file, int line, const struct kind *kind, USHORT port);
 #define check_reserved(...) check_reserved_(__FILE__, __LINE__, __VA_ARGS__)
 
+/* Checks that a port is anybody's: a new socket that is not associated can bind to it. No
+ * reservation call is made, which might notice only now what should have happened before. */
+void check_unreserved_(const char *file, int line, const struct kind *kind, USHORT port);
+#define check_unreserved(...) check_unreserved_(__FILE__, __LINE__, __VA_ARGS__)
+
 /* Checks that nothing has these ports: a new socket can acquire them. */
 void check_free_(const char *file, int line, const struct kind *kind, USHORT start, USHORT count);
 #define check_free(...) check_free_(__FILE__, __LINE__, __VA_ARGS__)

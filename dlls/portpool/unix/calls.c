@@ -33,6 +33,7 @@ static int32_t call_alive(void *args)
 {
     struct unix_alive_params *params = args;
 
+    if (params->ending) process_await(params->owner);
     params->alive = process_alive(params->owner);
     return 0;
 }

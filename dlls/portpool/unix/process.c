@@ -65,6 +65,11 @@ static int process_stat(const char *path, struct process *process)
     return -1;
 }
 
+static unsigned int process_number(uint64_t owner)
+{
+    return owner & ((1u << PROCESS_NUMBER_BITS) - 1);
+}
+
 static uint64_t process_make_owner(unsigned int number, uint64_t start)
 {
     return (number | start << PROCESS_NUMBER_BITS) & ((UINT64_C(1) << PROCESS_OWNER_BITS) - 1);
@@ -124,21 +129,40 @@ static void process_wait(unsigned int number)
     close(poll_entry.fd);
 }
 
-bool process_alive(uint64_t owner)
+/* Finds the process that owner names; false if there is none any more. */
+static bool process_find(uint64_t owner, struct process *process)
 {
-    unsigned int number = owner & ((1u << PROCESS_NUMBER_BITS) - 1);
-    struct process process;
+    unsigned int number = process_number(owner);
     char path[32];
 
     snprintf(path, sizeof(path), "/proc/%u/stat", number);
+    if (process_stat(path, process))
+    {
+        /* What cannot be read is taken to be alive. */
+        process->state = 'R';
+        return errno != ENOENT && errno != ESRCH;
+    }
+    return process_make_owner(number, process->start) == owner;
+}
+
+bool process_alive(uint64_t owner)
+{
+    struct process process;
+
     for (bool waited = false;; waited = true)
     {
-        if (process_stat(path, &process)) return errno != ENOENT && errno != ESRCH;
-        if (process_make_owner(number, process.start) != owner) return false;
+        if (!process_find(owner, &process)) return false;
         if ((process.state == 'Z' || process.state == 'X') && process.threads <= 1) return false;
-        if (waited || process_has_living_thread(number)) return true;
-        process_wait(number);
+        if (waited || process_has_living_thread(process_number(owner))) return true;
+        process_wait(process_number(owner));
     }
+}
+
+void process_await(uint64_t owner)
+{
+    struct process process;
+
+    if (process_find(owner, &process)) process_wait(process_number(owner));
 }
 
 uint64_t process_random(void)

@@ -20,6 +20,9 @@ uint64_t process_owner(void);
  * says true, for taking a living owner's ports is worse than leaving a dead one's. */
 bool process_alive(uint64_t owner);
 
+/* Waits, a second at most, for a process that is known to be about to end. */
+void process_await(uint64_t owner);
+
 /* 64 random bits, never 0. */
 uint64_t process_random(void);
 
