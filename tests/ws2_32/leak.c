@@ -167,16 +167,10 @@ static void make_rounds(unsigned int count)
     round_plain(&kinds[UDP4]);
 }
 
-static void run_child(const char *mark)
+static void test_rounds(int process)
 {
     struct usage before, after;
-    int process = 0;
 
-    if (outsider_available())
-    {
-        process = outsider_number("find-process %s", mark);
-        ok(process > 0, "the host does not know this process\n");
-    }
     make_rounds(WARM_UP);
     before = usage_now(process);
     make_rounds(ROUNDS);
@@ -186,21 +180,9 @@ static void run_child(const char *mark)
 
 START_TEST(leak)
 {
-    HANDLE process;
     WSADATA data;
-    char **argv;
-    int argc = winetest_get_mainargs(&argv);
 
     WSAStartup(MAKEWORD(2, 2), &data);
-    if (argc >= 4)
-        run_child(argv[3]);
-    else
-    {
-        process = start_child("rounds %s", unique_word());
-        ok(!WaitForSingleObject(process, 100000), "the rounds take too long\n");
-        wait_child_process(process);
-        CloseHandle(process);
-    }
-    outsider_disconnect();
+    run_in_child(test_rounds, 100);
     WSACleanup();
 }

@@ -36,35 +36,17 @@ static void test_many(const struct kind *kind, int process)
     check_close(owner);
 }
 
-static void run_child(const char *mark)
+static void test_protocols(int process)
 {
-    int process = 0;
-
-    if (outsider_available())
-    {
-        process = outsider_number("find-process %s", mark);
-        ok(process > 0, "the host does not know this process\n");
-    }
     test_many(&kinds[TCP4], process);
     test_many(&kinds[UDP_DUAL], process);
 }
 
 START_TEST(many)
 {
-    HANDLE process;
     WSADATA data;
-    char **argv;
-    int argc = winetest_get_mainargs(&argv);
 
     WSAStartup(MAKEWORD(2, 2), &data);
-    if (argc >= 4)
-        run_child(argv[3]);
-    else
-    {
-        process = start_child("sockets %s", unique_word());
-        ok(!WaitForSingleObject(process, 100000), "the sockets take too long\n");
-        wait_child_process(process);
-        CloseHandle(process);
-    }
+    run_in_child(test_protocols, 100);
     WSACleanup();
 }

@@ -418,3 +418,26 @@ HANDLE start_child(const char *format, ...)
     CloseHandle(info.hThread);
     return info.hProcess;
 }
+
+void run_in_child(void (*function)(int process), unsigned int seconds)
+{
+    int process = 0, argc;
+    HANDLE child;
+    char **argv;
+
+    argc = winetest_get_mainargs(&argv);
+    if (argc < 4)
+    {
+        child = start_child("alone %s", unique_word());
+        ok(!WaitForSingleObject(child, seconds * 1000), "the child takes too long\n");
+        wait_child_process(child);
+        CloseHandle(child);
+        return;
+    }
+    if (outsider_available())
+    {
+        process = outsider_number("find-process %s", argv[3]);
+        ok(process > 0, "the host does not know this process\n");
+    }
+    function(process);
+}

@@ -147,6 +147,10 @@ void free_before_hole(void *end);
  * same test: by it the outsider finds a child. */
 const char *unique_word(void);
 
+/* Runs the test's function in a child process, for START_TEST, with the number that the host has
+ * for that process, 0 without the outsider. seconds is how long it may take. */
+void run_in_child(void (*function)(int process), unsigned int seconds);
+
 /* Runs this program's current test again with more arguments, in another process. */
 HANDLE start_child(const char *format, ...) WINETEST_PRINTF(1, 2);
 
