@@ -13,9 +13,6 @@
 /* The host's AF_INET. */
 #define HOST_AF_INET 2
 
-/* How long a bind waits for another to the same port, in milliseconds. */
-#define BINDING_PATIENCE 50
-
 enum portpool_status interface_check_reserved(HANDLE socket, USHORT port)
 {
     struct port_table *table = table_find();

@@ -29,6 +29,9 @@ void descriptor_close(int fd);
 /* Tells host sockets apart while they live: a handle's value does not. */
 UINT64 descriptor_inode(int fd);
 
+/* How long a port is waited for that somebody is just binding by number, in milliseconds. */
+#define BINDING_PATIENCE 50
+
 /* table.c: the prefix's port table, and our name in it. */
 struct port_table *table_map(void);  /* makes it if need be; NULL if that fails */
 struct port_table *table_find(void); /* NULL while no process has made it */

@@ -13,9 +13,6 @@
 
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
-/* How long a bind by number to one of a block's ports is waited for, in milliseconds. */
-#define BINDING_PATIENCE 50
-
 /* Windows' range of automatic ports, and where we look if a block does not fit there. */
 static const struct
 {

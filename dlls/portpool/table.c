@@ -56,10 +56,12 @@ static struct owner_name owner_name(UINT64 number)
 static BOOL owner_announce(void)
 {
     static HANDLE event;
-    struct owner_name name = owner_name(table_owner());
+    struct owner_name name;
 
-    if (!event) event = CreateEventW(NULL, TRUE, FALSE, name.text);
-    if (!event) ERR("could not make an event, error %lu\n", GetLastError());
+    if (event) return TRUE;
+    name = owner_name(table_owner());
+    if (!(event = CreateEventW(NULL, TRUE, FALSE, name.text)))
+        ERR("could not make an event, error %lu\n", GetLastError());
     return !!event;
 }
 
