@@ -1,5 +1,5 @@
 /*
- * The port pool as Winsock's face sees it
+ * The port pool as the drop-ins see it
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -16,7 +16,7 @@
 #include <winbase.h>
 
 /* Changes whenever struct portpool does. */
-#define PORTPOOL_VERSION 1
+#define PORTPOOL_VERSION 2
 
 enum portpool_status
 {
@@ -30,10 +30,22 @@ enum portpool_status
     PORTPOOL_OUTSIDE_BLOCK, /* explicit port that the socket's block does not contain */
     PORTPOOL_IN_USE,        /* a port is bound or reserved already */
     PORTPOOL_RESERVED,      /* explicit port inside somebody's runtime block */
-    PORTPOOL_ENDED,         /* in the block of a process that has ended */
-    PORTPOOL_EXHAUSTED,     /* no port left to assign, or no block of that size */
+    PORTPOOL_PERSISTENT, /* explicit port inside a persistent range: bind_persistent may bind it */
+    PORTPOOL_ENDED,      /* in the block of a process that has ended */
+    PORTPOOL_EXHAUSTED,  /* no port left to assign, or no block of that size */
     PORTPOOL_NO_RESOURCES,  /* descriptors or memory */
-    PORTPOOL_CALL_FAILED,   /* the callback failed; its own error stands */
+    PORTPOOL_NOT_FOUND,     /* no persistent range has exactly this start and count */
+    PORTPOOL_ACCESS_DENIED, /* the effective token is not a member of Administrators */
+    PORTPOOL_DISK_FULL,     /* the range could not be made safe on disk */
+    PORTPOOL_NO_HOLDER,   /* the service that holds persistent ranges does not run, or not answer */
+    PORTPOOL_CALL_FAILED, /* the callback failed; its own error stands */
+};
+
+/* The numbers are those of the port table's protocols. */
+enum portpool_protocol
+{
+    PORTPOOL_TCP,
+    PORTPOOL_UDP,
 };
 
 struct portpool_block
@@ -72,8 +84,9 @@ struct portpool
     enum portpool_status (*acquire)(HANDLE socket, USHORT start, USHORT count,
                                     struct portpool_block *block);
 
-    /* Lets the socket draw its port from the token's block. A later call replaces an earlier.
-     * NOT_A_SOCKET, UNSUPPORTED_SOCKET, INVALID_TOKEN, ALREADY_BOUND, NO_RESOURCES. */
+    /* Lets the socket draw its port from the token's block or persistent range. A later call
+     * replaces an earlier. NOT_A_SOCKET, UNSUPPORTED_SOCKET, INVALID_TOKEN, ALREADY_BOUND,
+     * ACCESS_DENIED (a persistent range, and not an administrator), NO_RESOURCES. */
     enum portpool_status (*associate)(HANDLE socket, UINT64 token);
 
     /* Ends a block of this process. Sockets bound from it keep their ports.
@@ -97,11 +110,18 @@ struct portpool
                                            void *context);
 
     /* After a bind to the port has failed: RESERVED if it lies in a runtime block for the socket's
-     * protocol, ENDED if it did and the bind may succeed now, SUCCESS if it has nothing to do with
-     * blocks. */
+     * protocol, PERSISTENT if in a persistent range, ENDED if it did lie in one and the bind may
+     * succeed now, SUCCESS if it has nothing to do with either. */
     enum portpool_status (*check_reserved)(HANDLE socket, USHORT port);
 
-    /* Lets an associated socket listen. NOT_ASSOCIATED, CALL_FAILED. */
+    /* Binds an unassociated socket to a port of a persistent range, which anybody may do by number.
+     * The address is IPv6's, in network byte order; an IPv4 one is mapped (::ffff:0:0 for its
+     * wildcard). NOT_ASSOCIATED (no such range: bind as Wine does), IN_USE, CALL_FAILED. */
+    enum portpool_status (*bind_persistent)(HANDLE socket, const BYTE address[16], USHORT port,
+                                            portpool_bind_function bind, void *context);
+
+    /* Lets a socket listen that is associated, or bound in a persistent range. NOT_ASSOCIATED,
+     * CALL_FAILED. */
     enum portpool_status (*listen)(HANDLE socket, portpool_call_function listen, void *context);
 
     /* Closes a socket and ends what depended on it: the blocks that it acquired, its
@@ -110,9 +130,25 @@ struct portpool
 
     /* Ends every block and association of the process: all its sockets are gone. */
     void (*close_all)(void);
+
+    /* Stores a persistent range and waits until it is safe on disk and held. *token is never 0.
+     * INVALID_RANGE, ACCESS_DENIED, IN_USE (a port is bound, or reserved in whichever way),
+     * NO_RESOURCES, DISK_FULL, NO_HOLDER; the store is as it was after any of them. */
+    enum portpool_status (*create_persistent)(enum portpool_protocol protocol, USHORT start,
+                                              USHORT count, UINT64 *token);
+
+    /* Ends a persistent range. Sockets bound from it keep their ports. INVALID_RANGE,
+     * ACCESS_DENIED, NOT_FOUND, DISK_FULL, NO_HOLDER; the store is as it was after any of them. */
+    enum portpool_status (*delete_persistent)(enum portpool_protocol protocol, USHORT start,
+                                              USHORT count);
+
+    /* Tells the token of the range that has exactly this start and count.
+     * INVALID_RANGE, NOT_FOUND. */
+    enum portpool_status (*lookup_persistent)(enum portpool_protocol protocol, USHORT start,
+                                              USHORT count, UINT64 *token);
 };
 
-/* portpool.dll's one export; NULL where its Unix side cannot be reached. */
+/* portpool.dll's way in; NULL where its Unix side cannot be reached. */
 const struct portpool *WINAPI portpool_get(void);
 
 #endif

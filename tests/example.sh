@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tests of the example program, of what it shows of the control codes, and of what is traced
+# Tests of the example programs, of what they show of the calls, and of what is traced
 #
 # Copyright 2026 the Tawny authors
 # SPDX-License-Identifier: LGPL-2.1-or-later
@@ -31,6 +31,50 @@ all_steps()
         NR == 5 && /^bind to port 0 succeeded: port [0-9]+$/ && $NF >= first && $NF <= last { good++ }
         NR == 6 && /^SIO_RELEASE_PORT_RESERVATION succeeded$/ { good++ }
         END { exit good != 6 || NR != 6 }' "$work/output"
+}
+
+persist()
+{
+    "$tawny" run "$build/x86_64-windows/persist.exe" "$@" 2>&1 | tr -d '\r'
+}
+
+# The steps of persist, those of a regular expression and no others, in order; all tokens must be the
+# same, and all ports drawn different ones of the range.
+persist_steps()
+{
+    wanted=$1
+    shift
+    persist "$@" >"$work/output"
+    cat "$work/output"
+    steps=$(awk -v start="$2" -v count="$3" '
+        /^CreatePersistent(Tcp|Udp)PortReservation succeeded: ports [0-9]+ to [0-9]+, token [0-9a-f]+$/ {
+            if ($4 != start || $6 + 0 != start + count - 1 || $8 ~ /^0+$/) print "bad"
+            token = $8
+            print "create"
+            next
+        }
+        /^LookupPersistent(Tcp|Udp)PortReservation succeeded: token [0-9a-f]+$/ {
+            if (token && token != $4) print "bad"
+            token = $4
+            print "lookup"
+            next
+        }
+        /^SIO_ASSOCIATE_PORT_RESERVATION succeeded$/ { print "associate"; next }
+        /^bind to port 0 succeeded: port [0-9]+$/ {
+            if ($NF < start || $NF >= start + count || drawn[$NF]++) print "bad"
+            print "bind"
+            next
+        }
+        /^DeletePersistent(Tcp|Udp)PortReservation succeeded$/ { print "delete"; next }
+        { print }' "$work/output" | paste -s -d ' ')
+    echo "steps: $steps"
+    [ "$steps" = "$wanted" ]
+}
+
+persist_fails_at()
+{
+    program=$build/x86_64-windows/persist.exe
+    fails_at "$@"
 }
 
 # Exit code and message for what cannot be done.
@@ -95,6 +139,45 @@ check "a number of ports that is none" fails_at inet tcp 5000 many
 wanted_code=0 wanted='^Usage: reserve'
 check "reserve --help" fails_at --help
 
+for protocol in tcp udp; do
+    name=$(echo "$protocol" | sed 's/t/T/; s/u/U/')
+    check "persist $protocol, all steps" persist_steps "create lookup associate bind delete" \
+        $protocol 50300 10
+    check "persist $protocol, create alone" persist_steps "create" $protocol 50300 10 create
+    check "another program looks it up" persist_steps "lookup" $protocol 50300 10 lookup
+    check "another draws several ports" persist_steps \
+        "lookup associate bind associate bind associate bind" $protocol 50300 10 draw draw draw
+    wanted_code=1
+    wanted="CreatePersistent${name}PortReservation failed with error 32, ERROR_SHARING_VIOLATION: a port"
+    check "the same cannot be created twice" persist_fails_at $protocol 50300 10 create delete
+    wanted="DeletePersistent${name}PortReservation failed with error 1168, ERROR_NOT_FOUND: there is no"
+    check "a part cannot be deleted" persist_fails_at $protocol 50300 9 delete
+    check "all can, after a wait" persist_steps "waiting 0 seconds delete" $protocol 50300 10 \
+        wait 0 delete
+    wanted="LookupPersistent${name}PortReservation failed with error 1168, ERROR_NOT_FOUND: there is no"
+    check "then it cannot be looked up" persist_fails_at $protocol 50300 10 lookup
+    check "and not drawn from" persist_fails_at $protocol 50300 10 draw
+    wanted="failed with error 87, ERROR_INVALID_PARAMETER: the range"
+    for step in create lookup delete; do
+        check "port 0 ($step)" persist_fails_at $protocol 0 10 $step
+        check "no ports ($step)" persist_fails_at $protocol 50300 0 $step
+        check "a range past 65535 ($step)" persist_fails_at $protocol 65530 10 $step
+    done
+done
+check "a step that fails is the last" persist_fails_at tcp 50300 0 create lookup
+check "that is" [ "$(grep -c "failed" "$work/output")" = 1 ]
+wanted_code=2 wanted='^persist: .*\.$'
+check "persist, no arguments" persist_fails_at
+check "persist, a protocol that is none" persist_fails_at sctp 50300 10 create
+check "persist, a port too large" persist_fails_at tcp 65536 10 create
+check "persist, a number of ports that is none" persist_fails_at tcp 50300 many create
+check "persist, a step that is none" persist_fails_at tcp 50300 10 create fly
+check "persist, waiting for nothing" persist_fails_at tcp 50300 10 create wait
+check "which was noticed before the first was done" persist_steps "create delete" tcp 50300 10 create delete
+wanted_code=0 wanted='^Usage: persist'
+check "persist --help" persist_fails_at --help
+
+program=$build/x86_64-windows/reserve.exe
 check "reservation calls are traced" traces
 check "a call that fails is traced" traces_failure
 

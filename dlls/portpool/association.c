@@ -21,6 +21,9 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 /* How many unbound sockets a reservation call asks the wineserver about. */
 #define VERIFY_LIMIT 2
 
+/* How many ports may be snatched away between their draw and their bind. */
+#define FASTER_LIMIT 8
+
 struct association
 {
     UT_hash_handle hh;         /* by socket, until it is closed */
@@ -32,11 +35,12 @@ struct association
     struct watch watch; /* while it has a port */
     UINT protocol;
     UINT family;
-    BOOL acquirer; /* the socket acquired a block too */
-    int fd;        /* the host socket, until it is bound: kept longer, it would keep the port bound
-                    * and the listener listening after closesocket; -1 then */
-    USHORT port;   /* 0 until it is bound */
-    SRWLOCK lock;  /* held while it is bound, listens or ends: one at a time */
+    BOOL reclaimed; /* the host has been asked about the range's ports for this bind */
+    BOOL acquirer;  /* the socket acquired a block too */
+    int fd;         /* the host socket, until it is bound: kept longer, it would keep the port bound
+                     * and the listener listening after closesocket; -1 then */
+    USHORT port;    /* 0 until it is bound */
+    SRWLOCK lock;   /* held while it is bound, listens or ends: one at a time */
 };
 
 /* Guards the hashes, the list, and the set. Taken inside an association's lock, never around it. */
@@ -162,6 +166,29 @@ static void association_sweep(void)
     ReleaseSRWLockExclusive(&associations_lock);
 }
 
+/* Keeps an association whose socket is closed until that is gone from the host, too. Needs the
+ * lock. */
+static void association_retire(struct association *association)
+{
+    /* Other processes draw from a persistent range, and cannot see what we keep. */
+    if (reservation_is_persistent(association->reservation))
+    {
+        watch_sweep(&association->watch);
+        if (association->watch.gone)
+        {
+            watch_stop(&association->watch);
+            association_return_port(association);
+            return;
+        }
+    }
+    InterlockedIncrement(&association->references);
+    association->next_closed = closed_associations;
+    closed_associations = association;
+    if (++closed_count < closed_limit) return;
+    association_sweep_closed();
+    closed_limit = closed_count + CLOSED_LIMIT;
+}
+
 /* Ends an association that nobody can find any more. */
 static void association_end(struct association *association)
 {
@@ -171,14 +198,7 @@ static void association_end(struct association *association)
     if (association->watch.id)
     {
         AcquireSRWLockExclusive(&associations_lock);
-        InterlockedIncrement(&association->references);
-        association->next_closed = closed_associations;
-        closed_associations = association;
-        if (++closed_count >= closed_limit)
-        {
-            association_sweep_closed();
-            closed_limit = closed_count + CLOSED_LIMIT;
-        }
+        association_retire(association);
         ReleaseSRWLockExclusive(&associations_lock);
     }
     ReleaseSRWLockExclusive(&association->lock);
@@ -219,29 +239,35 @@ static enum portpool_status association_publish(struct association *association)
     return success ? PORTPOOL_SUCCESS : PORTPOOL_NO_RESOURCES;
 }
 
+/* Associates a socket. If that succeeds, it has the descriptor and the reservation. */
+static enum portpool_status association_make_from(HANDLE socket,
+                                                  const struct descriptor *descriptor,
+                                                  struct reservation *reservation)
+{
+    struct association *association = association_create(socket, descriptor, reservation);
+    enum portpool_status status;
+
+    if (!association) return PORTPOOL_NO_RESOURCES;
+    if (!(status = association_publish(association))) return PORTPOOL_SUCCESS;
+    HeapFree(GetProcessHeap(), 0, association);
+    return status;
+}
+
 enum portpool_status association_make(HANDLE socket, UINT64 token)
 {
     struct reservation *reservation;
-    struct association *association;
     struct descriptor descriptor;
     enum portpool_status status;
 
     if ((status = descriptor_open(socket, &descriptor))) return status;
-    reservation = reservation_find(token);
     if (descriptor.port)
         status = PORTPOOL_ALREADY_BOUND;
-    else if (!reservation || reservation_protocol(reservation) != descriptor.protocol)
-        status = PORTPOOL_INVALID_TOKEN;
-    else if (!(association = association_create(socket, &descriptor, reservation)))
-        status = PORTPOOL_NO_RESOURCES;
-    else if (!(status = association_publish(association)))
-        return PORTPOOL_SUCCESS;
-    else
+    else if (!(status = reservation_find(descriptor.protocol, token, &reservation)))
     {
-        association_dereference(association);
-        return status;
+        if (!(status = association_make_from(socket, &descriptor, reservation)))
+            return PORTPOOL_SUCCESS;
+        reservation_dereference(reservation);
     }
-    if (reservation) reservation_dereference(reservation);
     descriptor_close(descriptor.fd);
     return status;
 }
@@ -348,29 +374,47 @@ static void association_bound(struct association *association, USHORT port)
     association->fd = -1;
 }
 
-/* Binds the socket to a port that was drawn for it; gives the port back if that fails. */
-static enum portpool_bind_result association_bind_drawn(struct association *association,
-                                                        USHORT port, portpool_bind_function bind,
-                                                        void *context)
+/* Binds the socket to a port that is lent to it meanwhile. */
+static enum portpool_bind_result association_bind_lent(struct association *association, USHORT port,
+                                                       portpool_bind_function bind, void *context)
 {
     struct unix_lend_params params = {
         .placeholder = reservation_placeholder(association->reservation, port),
         .socket = association->fd,
         .protocol = association->protocol,
     };
-    enum portpool_bind_result result = PORTPOOL_BIND_CONFLICT;
+    enum portpool_bind_result result;
 
     unix_call(UNIX_CALL_LEND, &params);
-    if (!params.status)
+    if (params.status) return PORTPOOL_BIND_CONFLICT;
+    result = bind(port, context);
+    params.done = result == PORTPOOL_BIND_DONE;
+    unix_call(UNIX_CALL_SETTLE, &params);
+    return result;
+}
+
+/* Binds the socket to a port that was drawn for it; gives the port back if that fails. */
+static enum portpool_bind_result association_bind_drawn(struct association *association,
+                                                        USHORT port, portpool_bind_function bind,
+                                                        void *context)
+{
+    struct reservation *reservation = association->reservation;
+    enum portpool_bind_result result;
+
+    if (!reservation_begin_bind(reservation, port))
     {
-        result = bind(port, context);
-        params.done = result == PORTPOOL_BIND_DONE;
-        unix_call(UNIX_CALL_SETTLE, &params);
+        /* It is worth to look once more: whoever took it may have left another. */
+        association->reclaimed = FALSE;
+        return PORTPOOL_BIND_CONFLICT;
     }
+    result = association_bind_lent(association, port, bind, context);
     if (result == PORTPOOL_BIND_DONE)
         association_bound(association, port);
+    else if (result == PORTPOOL_BIND_CONFLICT)
+        reservation_refuse(reservation, port);
     else
-        reservation_return(association->reservation, port);
+        reservation_return(reservation, port);
+    reservation_end_bind(reservation, port);
     return result;
 }
 
@@ -382,7 +426,9 @@ static BOOL association_is_closing(const struct reservation *reservation, USHORT
 
     AcquireSRWLockShared(&associations_lock);
     for (association = closed_associations; association; association = association->next_closed)
-        if (association->reservation == reservation && (!port || association->port == port)) break;
+        if (reservation_is_same(association->reservation, reservation) &&
+            (!port || association->port == port))
+            break;
     ReleaseSRWLockShared(&associations_lock);
     return !!association;
 }
@@ -393,9 +439,19 @@ static USHORT association_try_draw(struct reservation *reservation, USHORT port)
     return reservation_draw_exact(reservation, port) ? port : 0;
 }
 
-/* Draws this port, or any if it is 0; 0 if there is none. */
-static USHORT association_draw(struct reservation *reservation, USHORT port)
+/* Draws this port, or any if it is 0, after asking the host: once a bind, for that takes long. */
+static USHORT association_reclaim(struct association *association, USHORT port)
 {
+    if (association->reclaimed) return 0;
+    association->reclaimed = TRUE;
+    reservation_reclaim(association->reservation, port);
+    return association_try_draw(association->reservation, port);
+}
+
+/* Draws this port, or any if it is 0; 0 if there is none. */
+static USHORT association_draw(struct association *association, USHORT port)
+{
+    struct reservation *reservation = association->reservation;
     USHORT drawn;
 
     for (UINT waited = 0;; waited++)
@@ -404,6 +460,7 @@ static USHORT association_draw(struct reservation *reservation, USHORT port)
         /* Whatever this finds: another thread may have swept before us. */
         association_sweep();
         if ((drawn = association_try_draw(reservation, port))) return drawn;
+        if ((drawn = association_reclaim(association, port))) return drawn;
         /* A thread that was waiting in a call on a socket keeps that bound until it has heard of
          * closesocket, which is soon. A duplicate keeps it longer. */
         if (waited == CLOSED_PATIENCE || !association_is_closing(reservation, port)) return 0;
@@ -418,13 +475,12 @@ static enum portpool_status association_bind_exact(struct association *associati
     enum portpool_bind_result result;
 
     if (!reservation_contains(reservation, port)) return PORTPOOL_OUTSIDE_BLOCK;
-    if (!association_draw(reservation, port)) return PORTPOOL_IN_USE;
+    if (!association_draw(association, port)) return PORTPOOL_IN_USE;
 
     result = association_bind_drawn(association, port, bind, context);
     if (result == PORTPOOL_BIND_DONE) return PORTPOOL_SUCCESS;
-    /* A port that only root may bind has no placeholder: the host's refusal tells more than ours.
-     */
-    if (result == PORTPOOL_BIND_FAILED || reservation_placeholder(reservation, port) == -1)
+    /* Of a port that only root may bind, the host's refusal tells more than ours. */
+    if (result == PORTPOOL_BIND_FAILED || reservation_may_be_bare(reservation, port))
         return PORTPOOL_CALL_FAILED;
     return PORTPOOL_IN_USE;
 }
@@ -437,10 +493,11 @@ static enum portpool_status association_bind_any(struct association *association
     USHORT port;
 
     /* A port may be ours and still not to be had, when an outsider slipped in beside a socket of
-     * ours. No more tries than there are ports. */
-    for (UINT tries = reservation_count(reservation); tries; tries--)
+     * ours, or another thread or process was faster. No more tries than there are ports, but for a
+     * few. */
+    for (UINT tries = reservation_count(reservation) + FASTER_LIMIT; tries; tries--)
     {
-        if (!(port = association_draw(reservation, 0))) return PORTPOOL_EXHAUSTED;
+        if (!(port = association_draw(association, 0))) return PORTPOOL_EXHAUSTED;
         switch (association_bind_drawn(association, port, bind, context))
         {
         case PORTPOOL_BIND_DONE:
@@ -466,8 +523,13 @@ static enum portpool_status association_bind_locked(struct association *associat
     if (association->port) return PORTPOOL_NOT_ASSOCIATED;
 
     if (!reservation_enter(reservation)) return PORTPOOL_INVALID_TOKEN;
+    association->reclaimed = FALSE;
     status = port ? association_bind_exact(association, port, bind, context)
                   : association_bind_any(association, bind, context);
+    /* A persistent range may be deleted while its ports are drawn: then there are none. */
+    if ((status == PORTPOOL_IN_USE || status == PORTPOOL_EXHAUSTED) &&
+        reservation_is_persistent(reservation) && !reservation_enter(reservation))
+        status = PORTPOOL_INVALID_TOKEN;
     reservation_leave(reservation);
     return status;
 }

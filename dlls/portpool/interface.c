@@ -21,9 +21,15 @@ enum portpool_status interface_check_reserved(HANDLE socket, USHORT port)
 
     if (!table || descriptor_open(socket, &descriptor)) return PORTPOOL_SUCCESS;
     descriptor_close(descriptor.fd);
-    if (port_table_lookup(table, descriptor.protocol, port, &owner) != PORT_RUNTIME)
+    switch (port_table_lookup(table, descriptor.protocol, port, &owner))
+    {
+    case PORT_RUNTIME:
+        return table_owner_alive(owner) ? PORTPOOL_RESERVED : PORTPOOL_ENDED;
+    case PORT_PERSISTENT:
+        return PORTPOOL_PERSISTENT;
+    default:
         return PORTPOOL_SUCCESS;
-    return table_owner_alive(owner) ? PORTPOOL_RESERVED : PORTPOOL_ENDED;
+    }
 }
 
 /* Says whether Wine may bind the socket to a device. */
@@ -72,7 +78,8 @@ static void interface_automatic_range(USHORT *first, USHORT *last)
     *last = (USHORT)cached;
 }
 
-/* Chooses a port as the kernel would, from the same range, but outside of all blocks. */
+/* Chooses a port as the kernel would, from the same range, but outside of all blocks and
+ * ranges. */
 static enum portpool_status interface_bind_any(struct port_table *table,
                                                portpool_bind_function bind, void *context)
 {
@@ -94,12 +101,29 @@ static enum portpool_status interface_bind_any(struct port_table *table,
     return PORTPOOL_EXHAUSTED;
 }
 
+/* Binds at a port of a persistent range, which anybody may. No placeholder is in the way, and the
+ * host keeps two such sockets apart; but the port must not be drawn meanwhile. */
+static enum portpool_status interface_bind_persistent(struct port_table *table, USHORT port,
+                                                      portpool_bind_function bind, void *context)
+{
+    enum portpool_status status = PORTPOOL_NOT_ASSOCIATED;
+
+    if (!persistent_lock(table, UNIX_UDP, port)) return PORTPOOL_IN_USE;
+    /* If it is persistent no longer, the table has nothing to say about it. */
+    if (port_table_make_uncertain(table, UNIX_UDP, port))
+        status =
+            bind(port, context) == PORTPOOL_BIND_DONE ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;
+    persistent_unlock(table, UNIX_UDP, port);
+    return status;
+}
+
 enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_function bind,
                                     void *context)
 {
     struct port_table *table = table_map();
     enum portpool_bind_result result;
     enum portpool_status status;
+    uint64_t owner;
 
     if (!table) return PORTPOOL_NOT_ASSOCIATED;
     if (!port)
@@ -110,6 +134,9 @@ enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_fu
     /* What the socket is matters only if the port is reserved: no harm is done to a TCP socket, and
      * it takes a request to the wineserver to learn. */
     status = interface_bind_port(table, port, bind, context, &result);
-    if (status == PORTPOOL_RESERVED && !interface_concerns(socket)) return PORTPOOL_NOT_ASSOCIATED;
+    if (status != PORTPOOL_RESERVED) return status;
+    if (!interface_concerns(socket)) return PORTPOOL_NOT_ASSOCIATED;
+    if (port_table_lookup(table, UNIX_UDP, port, &owner) == PORT_PERSISTENT)
+        return interface_bind_persistent(table, port, bind, context);
     return status;
 }

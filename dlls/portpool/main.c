@@ -1,5 +1,5 @@
 /*
- * portpool.dll: the port pool's one export
+ * portpool.dll: the table of functions that it hands out
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -13,7 +13,7 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 volatile LONG tracked_sockets;
 volatile LONG unbound_sockets;
 
-static HMODULE this_module;
+HMODULE this_module;
 
 const char *status_name(enum portpool_status status)
 {
@@ -28,13 +28,23 @@ const char *status_name(enum portpool_status status)
         [PORTPOOL_OUTSIDE_BLOCK] = "outside the block",
         [PORTPOOL_IN_USE] = "in use",
         [PORTPOOL_RESERVED] = "reserved",
+        [PORTPOOL_PERSISTENT] = "persistent",
         [PORTPOOL_ENDED] = "ended",
         [PORTPOOL_EXHAUSTED] = "exhausted",
         [PORTPOOL_NO_RESOURCES] = "no resources",
+        [PORTPOOL_NOT_FOUND] = "not found",
+        [PORTPOOL_ACCESS_DENIED] = "access denied",
+        [PORTPOOL_DISK_FULL] = "disk full",
+        [PORTPOOL_NO_HOLDER] = "no holder",
         [PORTPOOL_CALL_FAILED] = "call failed",
     };
 
     return names[status];
+}
+
+const char *protocol_name(UINT protocol)
+{
+    return protocol == UNIX_TCP ? "TCP" : "UDP";
 }
 
 enum portpool_status status_from_unix(UINT status)
@@ -47,6 +57,8 @@ enum portpool_status status_from_unix(UINT status)
         return PORTPOOL_IN_USE;
     case UNIX_NOT_A_SOCKET:
         return PORTPOOL_NOT_A_SOCKET;
+    case UNIX_DISK_FULL:
+        return PORTPOOL_DISK_FULL;
     default:
         return PORTPOOL_NO_RESOURCES;
     }
@@ -109,6 +121,7 @@ static enum portpool_status pool_listen(HANDLE socket, portpool_call_function li
 {
     enum portpool_status status = association_listen(socket, listen, context);
 
+    if (status == PORTPOOL_NOT_ASSOCIATED) status = persistent_listen(socket, listen, context);
     if (status != PORTPOOL_NOT_ASSOCIATED) TRACE("socket %p: %s\n", socket, status_name(status));
     return status;
 }
@@ -125,6 +138,15 @@ static enum portpool_status pool_bind_interface(HANDLE socket, USHORT port,
 static enum portpool_status pool_check_reserved(HANDLE socket, USHORT port)
 {
     enum portpool_status status = interface_check_reserved(socket, port);
+
+    TRACE("socket %p, port %u: %s\n", socket, port, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_bind_persistent(HANDLE socket, const BYTE address[16], USHORT port,
+                                                 portpool_bind_function bind, void *context)
+{
+    enum portpool_status status = persistent_bind(socket, address, port, bind, context);
 
     TRACE("socket %p, port %u: %s\n", socket, port, status_name(status));
     return status;
@@ -151,6 +173,33 @@ static void pool_close_all(void)
     association_end_all();
 }
 
+static enum portpool_status pool_create_persistent(enum portpool_protocol protocol, USHORT start,
+                                                   USHORT count, UINT64 *token)
+{
+    enum portpool_status status = persistent_create(protocol, start, count, token);
+
+    TRACE("%u %s ports from %u: %s\n", count, protocol_name(protocol), start, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_delete_persistent(enum portpool_protocol protocol, USHORT start,
+                                                   USHORT count)
+{
+    enum portpool_status status = persistent_delete(protocol, start, count);
+
+    TRACE("%u %s ports from %u: %s\n", count, protocol_name(protocol), start, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_lookup_persistent(enum portpool_protocol protocol, USHORT start,
+                                                   USHORT count, UINT64 *token)
+{
+    enum portpool_status status = persistent_lookup(protocol, start, count, token);
+
+    TRACE("%u %s ports from %u: %s\n", count, protocol_name(protocol), start, status_name(status));
+    return status;
+}
+
 static const struct portpool pool = {
     .version = PORTPOOL_VERSION,
     .tracked = &tracked_sockets,
@@ -162,9 +211,13 @@ static const struct portpool pool = {
     .bind = pool_bind,
     .bind_interface = pool_bind_interface,
     .check_reserved = pool_check_reserved,
+    .bind_persistent = pool_bind_persistent,
     .listen = pool_listen,
     .close = pool_close,
     .close_all = pool_close_all,
+    .create_persistent = pool_create_persistent,
+    .delete_persistent = pool_delete_persistent,
+    .lookup_persistent = pool_lookup_persistent,
 };
 
 static BOOL CALLBACK pool_init(INIT_ONCE *once, void *param, void **context)
@@ -175,11 +228,16 @@ static BOOL CALLBACK pool_init(INIT_ONCE *once, void *param, void **context)
     return unix_call_init(this_module) && table_owner();
 }
 
-const struct portpool *WINAPI portpool_get(void)
+BOOL pool_is_ready(void)
 {
     static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
 
-    return InitOnceExecuteOnce(&once, pool_init, NULL, NULL) ? &pool : NULL;
+    return InitOnceExecuteOnce(&once, pool_init, NULL, NULL);
+}
+
+const struct portpool *WINAPI portpool_get(void)
+{
+    return pool_is_ready() ? &pool : NULL;
 }
 
 BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved)

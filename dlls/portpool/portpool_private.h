@@ -7,6 +7,7 @@
 
 #include "portpool.h"
 #include "porttable.h"
+#include "requestslot.h"
 #include "unixlib.h"
 
 /* unixcall.c: the way to the Unix side. */
@@ -33,9 +34,10 @@ UINT64 descriptor_inode(int fd);
 #define BINDING_PATIENCE 50
 
 /* table.c: the prefix's port table, and our name in it. */
-struct port_table *table_map(void);  /* makes it if need be; NULL if that fails */
-struct port_table *table_find(void); /* NULL while no process has made it */
-UINT64 table_owner(void);            /* 0: the host does not say who we are */
+struct port_table *table_map(void);         /* makes it if need be; NULL if that fails */
+struct port_table *table_find(void);        /* NULL while no process has made it */
+struct request_slots *table_requests(void); /* in the same section; as table_map */
+UINT64 table_owner(void);                   /* 0: the host does not say who we are */
 bool table_owner_alive(uint64_t owner);
 
 /* watch.c: learns that sockets have ended. One set serves many watches; a set is not locked: its
@@ -78,11 +80,14 @@ struct acquirer *reservation_closing(HANDLE socket, BOOL *last_handle);
 void reservation_closed(struct acquirer *acquirer, BOOL success, BOOL last_handle);
 void reservation_end_all(void);
 
-/* Finds a live block by its token, with a reference; NULL if there is none. */
-struct reservation *reservation_find(UINT64 token);
+/* Finds a live block of the process, or a persistent range, by its token, with a reference.
+ * INVALID_TOKEN (also if it is another protocol's), ACCESS_DENIED, NO_RESOURCES. */
+enum portpool_status reservation_find(UINT protocol, UINT64 token, struct reservation **result);
 void reservation_dereference(struct reservation *reservation);
-UINT reservation_protocol(const struct reservation *reservation);
 USHORT reservation_count(const struct reservation *reservation);
+BOOL reservation_is_persistent(const struct reservation *reservation);
+/* Says whether both draw from the same block. A persistent range has one structure a use. */
+BOOL reservation_is_same(const struct reservation *reservation, const struct reservation *other);
 
 /* Keeps the block from ending while a port of it is being lent; FALSE if it has ended. try_enter
  * does not wait, and may be called by a thread that has entered; FALSE if it ends or has ended. */
@@ -93,8 +98,21 @@ void reservation_leave(struct reservation *reservation);
 USHORT reservation_draw(struct reservation *reservation);
 BOOL reservation_draw_exact(struct reservation *reservation, USHORT port);
 void reservation_return(struct reservation *reservation, USHORT port);
+/* Around the bind of a port that was given out. FALSE if it is not to be had after all: somebody
+ * has bound it by number, as anybody may with those of a persistent range. It is no longer given
+ * out then. */
+BOOL reservation_begin_bind(struct reservation *reservation, USHORT port);
+void reservation_end_bind(struct reservation *reservation, USHORT port);
+/* Between those two, in the place of reservation_return: the host says that somebody has it. */
+void reservation_refuse(struct reservation *reservation, USHORT port);
+/* Asks the host which ports of a persistent range nobody uses any more, of this one or of all if it
+ * is 0, and makes them idle. */
+void reservation_reclaim(struct reservation *reservation, USHORT port);
 BOOL reservation_contains(const struct reservation *reservation, USHORT port);
+/* What UNIX_CALL_LEND wants to know. */
 int reservation_placeholder(const struct reservation *reservation, USHORT port);
+/* Says whether the port may be one that only root may bind. */
+BOOL reservation_may_be_bare(const struct reservation *reservation, USHORT port);
 
 /* association.c: the sockets that draw from blocks. */
 enum portpool_status association_make(HANDLE socket, UINT64 token);
@@ -120,10 +138,130 @@ enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_fu
                                     void *context);
 enum portpool_status interface_check_reserved(HANDLE socket, USHORT port);
 
+/* persistent.c: a client's side of persistent ranges. See portpool.h for the statuses. */
+enum portpool_status persistent_create(UINT protocol, USHORT start, USHORT count, UINT64 *token);
+enum portpool_status persistent_delete(UINT protocol, USHORT start, USHORT count);
+enum portpool_status persistent_lookup(UINT protocol, USHORT start, USHORT count, UINT64 *token);
+/* Finds the range that a token stands for: its count, 0 if there is none. */
+USHORT persistent_find_token(UINT protocol, UINT64 token, uint16_t *start);
+/* Binds an unassociated socket by number. */
+enum portpool_status persistent_bind(HANDLE socket, const BYTE address[16], USHORT port,
+                                     portpool_bind_function bind, void *context);
+/* Lets an unassociated socket listen; NOT_ASSOCIATED if none was bound by number. */
+enum portpool_status persistent_listen(HANDLE socket, portpool_call_function listen, void *context);
+/* Waits until nobody else is just binding the port, or a while at most; FALSE then. */
+BOOL persistent_lock(struct port_table *table, UINT protocol, USHORT port);
+void persistent_unlock(struct port_table *table, UINT protocol, USHORT port);
+/* What reservation.c does with a range's ports. *draw tells a port's draws by this process apart.
+ */
+USHORT persistent_draw(UINT protocol, USHORT start, USHORT count, UINT *draw);
+BOOL persistent_draw_exact(UINT protocol, USHORT port, UINT *draw);
+void persistent_return(UINT protocol, USHORT port, UINT draw);
+BOOL persistent_begin_bind(UINT protocol, USHORT port, UINT draw);
+void persistent_reclaim(UINT protocol, USHORT start, USHORT count);
+
+/* request.c: asks the holder, and has it started if it does not run.
+ * The holder's own statuses; NO_HOLDER, NO_RESOURCES. */
+enum portpool_status request_ask(const struct request *request, UINT64 *token);
+/* Has the holder started if it does not run, and does not wait for what it does then. */
+void request_ensure_holder(void);
+/* The events that both sides share; made if need be, NULL if that fails. Not to be closed: they
+ * stay for as long as the process lives. */
+HANDLE request_event(void);            /* set when a request is posted */
+HANDLE request_answer_event(int slot); /* set when the slot's is answered */
+
+/* privilege.c: says whether the effective token is a member of Administrators. */
+BOOL privilege_is_administrator(void);
+
+/* tokens.c: the volatile registry key that tells each persistent range's token, for as long as the
+ * prefix runs. The holder writes, everybody reads. */
+UINT64 tokens_get(UINT protocol, USHORT start, USHORT count); /* 0: there is none */
+BOOL tokens_has(UINT protocol, UINT64 token); /* whatever range's it is; not for 0 */
+BOOL tokens_set(UINT protocol, USHORT start, USHORT count, UINT64 token);
+void tokens_remove(UINT protocol, USHORT start, USHORT count);
+/* Calls back for each token there is; it may remove that one. */
+void tokens_visit(void (*visit)(UINT protocol, USHORT start, USHORT count, UINT64 token));
+
+/* store.c: the registry's list of persistent ranges, in Windows' own form. */
+struct store_range
+{
+    UINT protocol;
+    USHORT start;
+    USHORT count;
+};
+/* Says whether it names ports at all; the other functions take valid ranges only. */
+BOOL store_is_valid(const struct store_range *range);
+/* Lists the ranges of both protocols that make sense, sorted as store_compare does (protocol,
+ * start, count); NULL if they cannot be listed. The caller frees it with HeapFree. Warns of the
+ * others, once each. */
+struct store_range *store_list(UINT *count);
+int store_compare(const void *one, const void *other); /* for qsort and bsearch */
+BOOL store_has(const struct store_range *range);
+BOOL store_add(const struct store_range *range);
+BOOL store_remove(const struct store_range *range); /* TRUE if it was not there, too */
+/* The number of the last change that the registry knows of, beside the ranges themselves. */
+UINT64 store_generation(void);
+BOOL store_set_generation(UINT64 generation);
+/* An event that is set when somebody may have changed the store, and never before it could be
+ * watched. To be called again after each time. */
+BOOL store_watch(HANDLE event);
+
+/* journal.c: makes changes of the store safe on disk before Wine saves the registry. */
+BOOL journal_open(void);   /* waits a moment for an earlier holder to let go */
+BOOL journal_replay(void); /* applies what the registry has not */
+enum portpool_status journal_note(const struct store_range *range, BOOL remove);
+void journal_settle(void); /* the registry has all that was noted */
+/* Drops what the saved registry has by now; to be called now and then. FALSE if nothing is left. */
+BOOL journal_trim(void);
+
+/* range.c: the holder's persistent ranges, and the store. */
+void range_restore_all(BOOL first); /* to begin with; first: the table has not had a holder yet */
+void range_match_store(void);       /* somebody else may have changed the store */
+BOOL range_is_incomplete(void); /* something is not held that may be held later, by range_retry */
+void range_retry(void);
+/* slot is the request's, -1 for none. */
+enum portpool_status range_create(const struct store_range *range, int slot, UINT64 *token);
+/* *token is that which the range had, 0 if it was not held. */
+enum portpool_status range_delete(const struct store_range *range, int slot, UINT64 *token);
+enum portpool_status range_serve(const struct request *request, int slot, UINT64 *token);
+/* Brings a request to its end that an earlier holder died over. */
+enum portpool_status range_resume(const struct request *request, int slot, BOOL committing,
+                                  UINT64 *token);
+/* It succeeded, but its client has been told that it did not. token is the range's. */
+void range_undo(const struct request *request, UINT64 token);
+void range_leave_all(void); /* the holder stops: the host is left to itself, the table is not */
+
+/* hold.c: what holds a persistent range. fds has room for a placeholder a port, -1 for none. */
+BOOL hold_claim(const struct store_range *range); /* in the table alone; FALSE: a runtime block */
+/* Claims and holds a range that nobody has a port of. IN_USE, NO_RESOURCES. */
+enum portpool_status hold_new(const struct store_range *range, int *fds);
+/* Holds what can be held of a range that is claimed; missing counts the rest. Thorough: also beside
+ * sockets of the prefix that do not share. NO_RESOURCES: some may be held. */
+enum portpool_status hold_fill(const struct store_range *range, int *fds, UINT *missing,
+                               BOOL thorough);
+void hold_drop(const struct store_range *range, int *fds); /* undoes all of these */
+/* Keeps ports that sockets use from being drawn; ports has a bit for each that may be marked so. */
+void hold_mark_used(UINT protocol, USHORT first, USHORT last, const UINT64 *ports);
+
+/* endpoint.c: finds the sockets of the prefix's processes that are bound to a port of a range, and
+ * calls back with a descriptor of each, which is closed afterwards. FALSE if it cannot. */
+BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count,
+                    void (*visit)(int fd, USHORT port, void *context), void *context);
+/* Fills in, for each port of a persistent range, 1 if a socket uses it; occupied is zeroed by the
+ * caller. FALSE if that is not to be known. */
+BOOL endpoint_occupied(UINT protocol, USHORT start, USHORT count, BYTE *occupied);
+
+/* holder.c: serves until stop is set. ready is called once everything is held. */
+BOOL holder_run(HANDLE stop, void (*ready)(void));
+
 /* main.c */
 extern volatile LONG tracked_sockets;
 extern volatile LONG unbound_sockets;
+extern HMODULE this_module;
+/* The Unix side can be called; for those who do not come by portpool_get. */
+BOOL pool_is_ready(void);
 const char *status_name(enum portpool_status status);
+const char *protocol_name(UINT protocol);
 enum portpool_status status_from_unix(UINT status);
 
 #endif

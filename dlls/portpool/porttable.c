@@ -8,7 +8,11 @@
 
 #define ENTRY_KIND        UINT64_C(3)
 #define ENTRY_DRAWN       UINT64_C(4)
+#define ENTRY_UNCERTAIN   UINT64_C(8)
 #define ENTRY_OWNER_SHIFT 4
+
+/* An idle port of a persistent range. */
+#define ENTRY_PERSISTENT entry_make(PORT_PERSISTENT, 0)
 
 static uint64_t entry_make(enum port_kind kind, uint64_t owner)
 {
@@ -28,6 +32,17 @@ static uint64_t entry_owner(uint64_t entry)
 static uint64_t entry_load(const uint64_t *entry)
 {
     return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+/* Says whether the port may be drawn by those who know its block. */
+static bool entry_is_idle(uint64_t entry)
+{
+    return entry_kind(entry) == PORT_RUNTIME ? !(entry & ENTRY_DRAWN) : entry == ENTRY_PERSISTENT;
+}
+
+static uint64_t entry_drawn(uint64_t drawer)
+{
+    return entry_make(PORT_PERSISTENT, drawer) | ENTRY_DRAWN;
 }
 
 static bool entry_change(uint64_t *entry, uint64_t from, uint64_t to)
@@ -55,6 +70,14 @@ static void idle_clear(struct port_table *table, unsigned int protocol, uint16_t
     if (__atomic_and_fetch(ports, ~(UINT64_C(1) << port % 64), __ATOMIC_SEQ_CST)) return;
     __atomic_fetch_and(words, ~bit, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(ports, __ATOMIC_SEQ_CST)) __atomic_fetch_or(words, bit, __ATOMIC_SEQ_CST);
+}
+
+/* Says that a port may not be drawn any more, unless it has come back meanwhile. Whoever brings it
+ * back changes its entry first. */
+static void idle_forget(struct port_table *table, unsigned int protocol, uint16_t port)
+{
+    idle_clear(table, protocol, port);
+    if (entry_is_idle(entry_load(&table->entries[protocol][port]))) idle_set(table, protocol, port);
 }
 
 /* The bits first to last of a word. */
@@ -103,29 +126,46 @@ static int idle_find(const struct port_table *table, unsigned int protocol, uint
     return -1;
 }
 
-/* The same without the bits of words. */
-static int idle_find_slowly(const struct port_table *table, unsigned int protocol, uint32_t first,
-                            uint32_t last)
+/* Sets the hints of the ports from first to last with an entry; false if there are none. */
+static bool idle_mend(struct port_table *table, unsigned int protocol, uint32_t first,
+                      uint32_t last, uint64_t entry)
 {
-    int port = -1;
+    bool found = false;
 
-    for (unsigned int word = first / 64; port == -1 && word <= last / 64; word++)
-        port = idle_find_in_word(table, protocol, word, first, last);
-    return port;
+    for (uint32_t port = first; port <= last; port++)
+    {
+        if (entry_load(&table->entries[protocol][port]) != entry) continue;
+        idle_set(table, protocol, port);
+        found = true;
+    }
+    return found;
 }
 
-typedef int (*idle_search)(const struct port_table *table, unsigned int protocol, uint32_t first,
-                           uint32_t last);
+/* Says whether an entry is in the way of somebody who claims the port or binds it by number. */
+static bool entry_is_taken(uint64_t entry, port_owner_alive alive)
+{
+    switch (entry_kind(entry))
+    {
+    case PORT_FREE:
+        return false;
+    case PORT_PERSISTENT:
+        return true;
+    case PORT_RUNTIME:
+    case PORT_BINDING:
+        break;
+    }
+    return alive(entry_owner(entry));
+}
 
-/* Makes one port the owner's. */
-static bool claim_port(uint64_t *entry, uint64_t owner, port_owner_alive alive)
+/* Gives a port that is free, or whose owner is dead, this entry. */
+static bool claim_port(uint64_t *entry, uint64_t claimed, port_owner_alive alive)
 {
     for (;;)
     {
         uint64_t old = entry_load(entry);
 
-        if (entry_kind(old) != PORT_FREE && alive(entry_owner(old))) return false;
-        if (entry_change(entry, old, entry_make(PORT_RUNTIME, owner))) return true;
+        if (entry_is_taken(old, alive)) return false;
+        if (entry_change(entry, old, claimed)) return true;
     }
 }
 
@@ -134,7 +174,8 @@ bool port_table_claim(struct port_table *table, unsigned int protocol, uint16_t 
 {
     for (uint32_t i = 0; i < count; i++)
     {
-        if (!claim_port(&table->entries[protocol][start + i], owner, alive))
+        if (!claim_port(&table->entries[protocol][start + i], entry_make(PORT_RUNTIME, owner),
+                        alive))
         {
             port_table_free(table, protocol, start, i, owner);
             *conflict = start + i;
@@ -159,47 +200,62 @@ void port_table_free(struct port_table *table, unsigned int protocol, uint16_t s
     }
 }
 
-bool port_table_draw_exact(struct port_table *table, unsigned int protocol, uint16_t port,
-                           uint64_t owner)
+/* What a port's entry is before it is drawn, and after. */
+struct drawing
+{
+    uint64_t idle;
+    uint64_t drawn;
+};
+
+static struct drawing drawing_runtime(uint64_t owner)
 {
     uint64_t idle = entry_make(PORT_RUNTIME, owner);
 
-    if (!entry_change(&table->entries[protocol][port], idle, idle | ENTRY_DRAWN)) return false;
-    idle_clear(table, protocol, port);
+    return (struct drawing){idle, idle | ENTRY_DRAWN};
+}
+
+static struct drawing drawing_persistent(uint64_t drawer)
+{
+    return (struct drawing){ENTRY_PERSISTENT, entry_drawn(drawer)};
+}
+
+static bool draw_port(struct port_table *table, unsigned int protocol, uint16_t port,
+                      struct drawing drawing)
+{
+    if (!entry_change(&table->entries[protocol][port], drawing.idle, drawing.drawn)) return false;
+    idle_forget(table, protocol, port);
     return true;
 }
 
-/* Tries the ports from first to last that a search finds. */
+/* Tries the ports from first to last that may be idle. */
 static uint16_t draw_between(struct port_table *table, unsigned int protocol, uint32_t first,
-                             uint32_t last, uint64_t owner, idle_search search)
+                             uint32_t last, struct drawing drawing)
 {
     int port;
 
-    if (first > last) return 0;
-    while ((port = search(table, protocol, first, last)) != -1)
+    while (first <= last && (port = idle_find(table, protocol, first, last)) != -1)
     {
-        if (port_table_draw_exact(table, protocol, port, owner)) return port;
-        /* Drawn by number since, and its hint not cleared yet. It may be coming back just now. */
-        idle_clear(table, protocol, port);
-        if (entry_load(&table->entries[protocol][port]) == entry_make(PORT_RUNTIME, owner))
-            idle_set(table, protocol, port);
+        if (draw_port(table, protocol, port, drawing)) return port;
+        /* Drawn by number since, and its hint not cleared yet; or idle, but another's since the
+         * block was freed: go past it. */
+        idle_forget(table, protocol, port);
+        first = port + 1u;
     }
     return 0;
 }
 
 static uint16_t draw_after(struct port_table *table, unsigned int protocol, uint32_t start,
-                           uint32_t end, uint64_t owner, uint16_t after, idle_search search)
+                           uint32_t end, struct drawing drawing, uint16_t after)
 {
     uint16_t port;
 
-    if (after < start || after >= end)
-        return draw_between(table, protocol, start, end, owner, search);
-    if ((port = draw_between(table, protocol, after + 1u, end, owner, search))) return port;
-    return draw_between(table, protocol, start, after, owner, search);
+    if (after < start || after >= end) return draw_between(table, protocol, start, end, drawing);
+    if ((port = draw_between(table, protocol, after + 1u, end, drawing))) return port;
+    return draw_between(table, protocol, start, after, drawing);
 }
 
-uint16_t port_table_draw(struct port_table *table, unsigned int protocol, uint16_t start,
-                         uint32_t count, uint64_t owner, uint16_t after)
+static uint16_t draw(struct port_table *table, unsigned int protocol, uint16_t start,
+                     uint32_t count, struct drawing drawing, uint16_t after)
 {
     uint32_t end = start + count - 1;
     uint64_t *returned = &table->returned[protocol], before, now;
@@ -209,24 +265,38 @@ uint16_t port_table_draw(struct port_table *table, unsigned int protocol, uint16
     do
     {
         before = now;
-        if ((port = draw_after(table, protocol, start, end, owner, after, idle_find))) return port;
-        /* A process that dies at the wrong instant leaves a word's bit cleared: look at all words
-         * before saying that there is none. */
-        if ((port = draw_after(table, protocol, start, end, owner, after, idle_find_slowly)))
-            return port;
+        if ((port = draw_after(table, protocol, start, end, drawing, after))) return port;
         now = __atomic_load_n(returned, __ATOMIC_SEQ_CST);
-    } while (now != before);
+        /* A process that dies at the wrong instant leaves the hint of an idle port cleared: look at
+         * the entries before saying that there is none. */
+    } while (now != before || idle_mend(table, protocol, start, end, drawing.idle));
     return 0;
+}
+
+uint16_t port_table_draw(struct port_table *table, unsigned int protocol, uint16_t start,
+                         uint32_t count, uint64_t owner, uint16_t after)
+{
+    return draw(table, protocol, start, count, drawing_runtime(owner), after);
+}
+
+bool port_table_draw_exact(struct port_table *table, unsigned int protocol, uint16_t port,
+                           uint64_t owner)
+{
+    return draw_port(table, protocol, port, drawing_runtime(owner));
+}
+
+static void return_port(struct port_table *table, unsigned int protocol, uint16_t port,
+                        struct drawing drawing)
+{
+    if (!entry_change(&table->entries[protocol][port], drawing.drawn, drawing.idle)) return;
+    idle_set(table, protocol, port);
+    __atomic_fetch_add(&table->returned[protocol], 1, __ATOMIC_SEQ_CST);
 }
 
 void port_table_return(struct port_table *table, unsigned int protocol, uint16_t port,
                        uint64_t owner)
 {
-    uint64_t idle = entry_make(PORT_RUNTIME, owner);
-
-    if (!entry_change(&table->entries[protocol][port], idle | ENTRY_DRAWN, idle)) return;
-    idle_set(table, protocol, port);
-    __atomic_fetch_add(&table->returned[protocol], 1, __ATOMIC_SEQ_CST);
+    return_port(table, protocol, port, drawing_runtime(owner));
 }
 
 enum port_kind port_table_lookup(const struct port_table *table, unsigned int protocol,
@@ -234,7 +304,7 @@ enum port_kind port_table_lookup(const struct port_table *table, unsigned int pr
 {
     uint64_t entry = entry_load(&table->entries[protocol][port]);
 
-    *owner = entry_owner(entry);
+    *owner = entry_kind(entry) == PORT_PERSISTENT ? 0 : entry_owner(entry);
     return entry_kind(entry);
 }
 
@@ -248,8 +318,7 @@ bool port_table_begin_bind(struct port_table *table, unsigned int protocol, uint
         uint64_t old = entry_load(entry);
 
         *kept = false;
-        if (entry_kind(old) != PORT_FREE && alive(entry_owner(old)))
-            return entry_kind(old) == PORT_BINDING;
+        if (entry_is_taken(old, alive)) return entry_kind(old) == PORT_BINDING;
         if (entry_change(entry, old, entry_make(PORT_BINDING, owner))) break;
     }
     return *kept = true;
@@ -260,4 +329,163 @@ void port_table_end_bind(struct port_table *table, unsigned int protocol, uint16
 {
     entry_change(&table->entries[protocol][port], entry_make(PORT_BINDING, owner),
                  entry_make(PORT_FREE, 0));
+}
+
+/* Makes ports free again of which some bits say that they are persistent since just now. */
+static void claim_undo(struct port_table *table, unsigned int protocol, const uint64_t *made)
+{
+    for (uint32_t port = 0; port < PORT_TABLE_PORTS; port++)
+        if (made[port / 64] >> port % 64 & 1) port_table_free_persistent(table, protocol, port, 1);
+}
+
+bool port_table_claim_persistent(struct port_table *table, unsigned int protocol, uint16_t start,
+                                 uint32_t count, port_owner_alive alive, uint16_t *conflict)
+{
+    uint64_t made[PORT_TABLE_PORTS / 64] = {0};
+
+    for (uint32_t port = start; port < start + count; port++)
+    {
+        uint64_t *entry = &table->entries[protocol][port];
+
+        /* Nobody but the holder makes a port persistent, or ends that. */
+        if (entry_kind(entry_load(entry)) == PORT_PERSISTENT) continue;
+        if (!claim_port(entry, ENTRY_PERSISTENT, alive))
+        {
+            claim_undo(table, protocol, made);
+            *conflict = port;
+            return false;
+        }
+        made[port / 64] |= UINT64_C(1) << port % 64;
+        idle_set(table, protocol, port);
+    }
+    return true;
+}
+
+void port_table_free_persistent(struct port_table *table, unsigned int protocol, uint16_t start,
+                                uint32_t count)
+{
+    for (uint32_t port = start; port < start + count; port++)
+    {
+        uint64_t *entry = &table->entries[protocol][port], old = entry_load(entry);
+
+        if (entry_kind(old) != PORT_PERSISTENT) continue;
+        /* The hint first, as in port_table_free. */
+        idle_clear(table, protocol, port);
+        while (!entry_change(entry, old, entry_make(PORT_FREE, 0))) old = entry_load(entry);
+    }
+}
+
+void port_table_publish(struct port_table *table, unsigned int protocol, uint16_t start,
+                        uint16_t count, uint64_t token)
+{
+    /* A token never stands for another count than it did, not even for an instant. */
+    if (__atomic_load_n(&table->tokens[protocol][start], __ATOMIC_RELAXED) != token)
+        port_table_withdraw(table, protocol, start);
+    __atomic_store_n(&table->counts[protocol][start], count, __ATOMIC_RELEASE);
+    __atomic_store_n(&table->tokens[protocol][start], token, __ATOMIC_RELEASE);
+}
+
+void port_table_withdraw(struct port_table *table, unsigned int protocol, uint16_t start)
+{
+    __atomic_store_n(&table->tokens[protocol][start], 0, __ATOMIC_RELEASE);
+}
+
+uint16_t port_table_find_token(const struct port_table *table, unsigned int protocol,
+                               uint64_t token, uint16_t *start)
+{
+    const uint64_t *published;
+    uint16_t count;
+
+    *start = token;
+    published = &table->tokens[protocol][*start];
+    if (__atomic_load_n(published, __ATOMIC_ACQUIRE) != token) return 0;
+    count = __atomic_load_n(&table->counts[protocol][*start], __ATOMIC_ACQUIRE);
+    /* If that was the next range's count already, the token is gone by now. */
+    return __atomic_load_n(published, __ATOMIC_ACQUIRE) == token ? count : 0;
+}
+
+uint16_t port_table_draw_persistent(struct port_table *table, unsigned int protocol, uint16_t start,
+                                    uint32_t count, uint64_t drawer)
+{
+    uint16_t *last = &table->last_drawn[protocol][start], port;
+
+    /* A port that was just given back is drawn last: its peers may still send to it. */
+    port = draw(table, protocol, start, count, drawing_persistent(drawer),
+                __atomic_load_n(last, __ATOMIC_RELAXED));
+    if (port) __atomic_store_n(last, port, __ATOMIC_RELAXED);
+    return port;
+}
+
+bool port_table_draw_exact_persistent(struct port_table *table, unsigned int protocol,
+                                      uint16_t port, uint64_t drawer)
+{
+    return draw_port(table, protocol, port, drawing_persistent(drawer));
+}
+
+bool port_table_is_drawn(const struct port_table *table, unsigned int protocol, uint16_t port,
+                         uint64_t drawer)
+{
+    return entry_load(&table->entries[protocol][port]) == entry_drawn(drawer);
+}
+
+void port_table_return_persistent(struct port_table *table, unsigned int protocol, uint16_t port,
+                                  uint64_t drawer)
+{
+    return_port(table, protocol, port, drawing_persistent(drawer));
+}
+
+bool port_table_make_uncertain(struct port_table *table, unsigned int protocol, uint16_t port)
+{
+    uint64_t *entry = &table->entries[protocol][port], old = entry_load(entry), mark;
+
+    if (entry_kind(old) != PORT_PERSISTENT) return false;
+    mark = entry_make(PORT_PERSISTENT, __atomic_add_fetch(&table->marks, 1, __ATOMIC_RELAXED));
+    while (!entry_change(entry, old, mark | ENTRY_UNCERTAIN))
+    {
+        old = entry_load(entry);
+        if (entry_kind(old) != PORT_PERSISTENT) return false;
+    }
+    if (entry_is_idle(old)) idle_forget(table, protocol, port);
+    return true;
+}
+
+static unsigned int lock_number(unsigned int protocol, uint16_t port)
+{
+    return (port + protocol * PORT_TABLE_LOCKS / PORT_TABLE_PROTOCOLS) % PORT_TABLE_LOCKS;
+}
+
+uint64_t port_table_reclaimable(const struct port_table *table, unsigned int protocol,
+                                uint16_t port, port_owner_alive alive)
+{
+    uint64_t entry = entry_load(&table->entries[protocol][port]), locker;
+
+    if (entry_kind(entry) != PORT_PERSISTENT || entry_is_idle(entry)) return 0;
+    if (entry & ENTRY_DRAWN && alive(entry_owner(entry))) return 0;
+    /* After the entry: who makes it uncertain has the lock before, and until the port is bound. */
+    locker = entry_load(&table->locks[lock_number(protocol, port)]);
+    return locker && alive(locker) ? 0 : entry;
+}
+
+bool port_table_reclaim(struct port_table *table, unsigned int protocol, uint16_t port,
+                        uint64_t noted)
+{
+    if (!entry_change(&table->entries[protocol][port], noted, ENTRY_PERSISTENT)) return false;
+    idle_set(table, protocol, port);
+    __atomic_fetch_add(&table->returned[protocol], 1, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+bool port_table_try_lock(struct port_table *table, unsigned int protocol, uint16_t port,
+                         uint64_t owner, port_owner_alive alive)
+{
+    uint64_t *lock = &table->locks[lock_number(protocol, port)], locker = entry_load(lock);
+
+    if (locker && alive(locker)) return false;
+    return entry_change(lock, locker, owner);
+}
+
+void port_table_unlock(struct port_table *table, unsigned int protocol, uint16_t port,
+                       uint64_t owner)
+{
+    entry_change(&table->locks[lock_number(protocol, port)], owner, 0);
 }

@@ -1,5 +1,5 @@
 /*
- * Runtime blocks, and the sockets that they live and end with
+ * Blocks: runtime ones, with the sockets that they live and end with, and persistent ranges
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -18,6 +18,9 @@ static const struct
 {
     USHORT first, last;
 } wildcard_ranges[] = {{49152, 65535}, {1025, 49151}};
+
+/* Below this, only root may bind, unless the host is told otherwise. */
+#define FIRST_UNPRIVILEGED_PORT 1024
 
 /* A socket that acquired blocks. */
 struct acquirer
@@ -45,25 +48,33 @@ struct reservation
     USHORT last_drawn;
     BOOL ended;
     SRWLOCK ending; /* shared: a port is being lent; exclusive: the placeholders are closed */
-    int fds[];      /* placeholders */
+    /* One association's use of a range: in no list, and with no placeholders here. */
+    BOOL persistent;
+    UINT draw; /* … which of the process's draws of its port is its own */
+    int fds[]; /* placeholders */
 };
 
-/* Guards all of the above but "ended" and the placeholders. Never held during a call that waits
- * for the wineserver. */
+/* Guards all of the above but "ended", "draw" and the placeholders. Never held during a call that
+ * waits for the wineserver. */
 static SRWLOCK reservations_lock = SRWLOCK_INIT;
 static struct reservation *reservations;
 static struct acquirer *acquirers_by_socket;
 static struct acquirer *acquirers;
 static struct watch_set acquirer_watches = {.ready = TRUE};
 
-UINT reservation_protocol(const struct reservation *reservation)
-{
-    return reservation->protocol;
-}
-
 USHORT reservation_count(const struct reservation *reservation)
 {
     return reservation->count;
+}
+
+BOOL reservation_is_persistent(const struct reservation *reservation)
+{
+    return reservation->persistent;
+}
+
+BOOL reservation_is_same(const struct reservation *reservation, const struct reservation *other)
+{
+    return reservation->token == other->token;
 }
 
 static void reservation_reference(struct reservation *reservation)
@@ -76,7 +87,8 @@ void reservation_dereference(struct reservation *reservation)
     if (!InterlockedDecrement(&reservation->references)) HeapFree(GetProcessHeap(), 0, reservation);
 }
 
-struct reservation *reservation_find(UINT64 token)
+/* Finds a block of this process. */
+static struct reservation *reservation_find_runtime(UINT64 token)
 {
     struct reservation *reservation;
 
@@ -85,6 +97,43 @@ struct reservation *reservation_find(UINT64 token)
     if (reservation) reservation_reference(reservation);
     ReleaseSRWLockShared(&reservations_lock);
     return reservation;
+}
+
+static enum portpool_status reservation_find_persistent(UINT protocol, UINT64 token,
+                                                        struct reservation **result)
+{
+    struct reservation *reservation;
+    uint16_t start;
+    USHORT count;
+
+    if (!(count = persistent_find_token(protocol, token, &start))) return PORTPOOL_INVALID_TOKEN;
+    if (!privilege_is_administrator()) return PORTPOOL_ACCESS_DENIED;
+    /* What this process draws would look as if a dead one had drawn it, were it not announced. */
+    if (!table_map()) return PORTPOOL_NO_RESOURCES;
+    if (!(reservation = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*reservation))))
+        return PORTPOOL_NO_RESOURCES;
+    reservation->references = 1;
+    reservation->token = token;
+    reservation->protocol = protocol;
+    reservation->start = start;
+    reservation->count = count;
+    reservation->persistent = TRUE;
+    *result = reservation;
+    return PORTPOOL_SUCCESS;
+}
+
+enum portpool_status reservation_find(UINT protocol, UINT64 token, struct reservation **result)
+{
+    struct reservation *reservation = reservation_find_runtime(token);
+
+    if (!reservation) return reservation_find_persistent(protocol, token, result);
+    if (reservation->protocol != protocol)
+    {
+        reservation_dereference(reservation);
+        return PORTPOOL_INVALID_TOKEN;
+    }
+    *result = reservation;
+    return PORTPOOL_SUCCESS;
 }
 
 /* Gives the ports back to the host. The placeholders go first: whoever finds a port free in the
@@ -473,8 +522,17 @@ void reservation_end_all(void)
     reservation_end_list(list);
 }
 
+/* Says whether a persistent range is still there. A draw notices, too, if it goes later. */
+static BOOL reservation_stands(const struct reservation *reservation)
+{
+    uint16_t start;
+
+    return port_table_find_token(table_map(), reservation->protocol, reservation->token, &start);
+}
+
 BOOL reservation_enter(struct reservation *reservation)
 {
+    if (reservation->persistent) return reservation_stands(reservation);
     AcquireSRWLockShared(&reservation->ending);
     if (!reservation->ended) return TRUE;
     ReleaseSRWLockShared(&reservation->ending);
@@ -483,6 +541,7 @@ BOOL reservation_enter(struct reservation *reservation)
 
 BOOL reservation_try_enter(struct reservation *reservation)
 {
+    if (reservation->persistent) return reservation_stands(reservation);
     if (!TryAcquireSRWLockShared(&reservation->ending)) return FALSE;
     if (!reservation->ended) return TRUE;
     ReleaseSRWLockShared(&reservation->ending);
@@ -491,27 +550,71 @@ BOOL reservation_try_enter(struct reservation *reservation)
 
 void reservation_leave(struct reservation *reservation)
 {
-    ReleaseSRWLockShared(&reservation->ending);
+    if (!reservation->persistent) ReleaseSRWLockShared(&reservation->ending);
 }
 
 USHORT reservation_draw(struct reservation *reservation)
 {
-    /* Two threads may start from the same port; the table gives them two. */
-    USHORT port = port_table_draw(table_map(), reservation->protocol, reservation->start,
-                                  reservation->count, table_owner(), reservation->last_drawn);
+    USHORT port;
 
+    if (reservation->persistent)
+        return persistent_draw(reservation->protocol, reservation->start, reservation->count,
+                               &reservation->draw);
+    /* Two threads may start from the same port; the table gives them two. */
+    port = port_table_draw(table_map(), reservation->protocol, reservation->start,
+                           reservation->count, table_owner(), reservation->last_drawn);
     if (port) reservation->last_drawn = port;
     return port;
 }
 
 BOOL reservation_draw_exact(struct reservation *reservation, USHORT port)
 {
+    if (reservation->persistent)
+        return persistent_draw_exact(reservation->protocol, port, &reservation->draw);
     return port_table_draw_exact(table_map(), reservation->protocol, port, table_owner());
 }
 
 void reservation_return(struct reservation *reservation, USHORT port)
 {
-    port_table_return(table_map(), reservation->protocol, port, table_owner());
+    if (reservation->persistent)
+        persistent_return(reservation->protocol, port, reservation->draw);
+    else
+        port_table_return(table_map(), reservation->protocol, port, table_owner());
+}
+
+BOOL reservation_begin_bind(struct reservation *reservation, USHORT port)
+{
+    if (!reservation->persistent) return TRUE;
+    if (!persistent_begin_bind(reservation->protocol, port, reservation->draw)) return FALSE;
+    /* The range may have been deleted before the draw, and be made again just now. */
+    if (reservation_stands(reservation)) return TRUE;
+    reservation_return(reservation, port);
+    reservation_end_bind(reservation, port);
+    return FALSE;
+}
+
+void reservation_end_bind(struct reservation *reservation, USHORT port)
+{
+    if (reservation->persistent) persistent_unlock(table_map(), reservation->protocol, port);
+}
+
+void reservation_refuse(struct reservation *reservation, USHORT port)
+{
+    /* A persistent port would be drawn again and again while others are idle. */
+    if (reservation->persistent)
+        port_table_make_uncertain(table_map(), reservation->protocol, port);
+    else
+        reservation_return(reservation, port);
+}
+
+void reservation_reclaim(struct reservation *reservation, USHORT port)
+{
+    /* Of a runtime block's ports this process knows all. */
+    if (!reservation->persistent) return;
+    if (port)
+        persistent_reclaim(reservation->protocol, port, 1);
+    else
+        persistent_reclaim(reservation->protocol, reservation->start, reservation->count);
 }
 
 BOOL reservation_contains(const struct reservation *reservation, USHORT port)
@@ -521,5 +624,13 @@ BOOL reservation_contains(const struct reservation *reservation, USHORT port)
 
 int reservation_placeholder(const struct reservation *reservation, USHORT port)
 {
+    if (reservation->persistent) return UNIX_PLACEHOLDER_SHARED;
     return reservation->fds[port - reservation->start];
+}
+
+BOOL reservation_may_be_bare(const struct reservation *reservation, USHORT port)
+{
+    /* Of a persistent range's ports only its holder knows. */
+    if (reservation->persistent) return port < FIRST_UNPRIVILEGED_PORT;
+    return reservation->fds[port - reservation->start] == -1;
 }

@@ -11,20 +11,27 @@
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
 /* The number is the layout's: processes that disagree on it must not share. */
-#define TABLE_NAME L"Global\\tawny_port_table_1"
+#define TABLE_NAME L"Global\\tawny_port_table_2"
 
 /* The beginning of the name of an event that a process has as long as Wine knows it. */
 #define OWNER_NAME L"Global\\tawny_owner_"
 
+/* What the section holds. */
+struct shared
+{
+    struct port_table table;
+    struct request_slots requests;
+};
+
 static SRWLOCK table_lock = SRWLOCK_INIT;
-static struct port_table *mapped;
+static struct shared *mapped;
 static UINT64 owner;
 
 /* Maps the section. The handle stays open: with the last one the section's name would go, and the
  * next process would make itself another table. */
-static struct port_table *table_view(HANDLE section)
+static struct shared *table_view(HANDLE section)
 {
-    struct port_table *view;
+    struct shared *view;
 
     if (!section) return NULL;
     view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, sizeof(*view));
@@ -76,9 +83,9 @@ static BOOL owner_has_ended(UINT64 number)
     return !event && GetLastError() == ERROR_FILE_NOT_FOUND;
 }
 
-struct port_table *table_map(void)
+static struct shared *table_map_shared(void)
 {
-    struct port_table *table = NULL;
+    struct shared *shared = NULL;
 
     AcquireSRWLockExclusive(&table_lock);
     if (owner_announce())
@@ -86,21 +93,35 @@ struct port_table *table_map(void)
         if (!mapped)
             mapped = table_view(CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
                                                    sizeof(*mapped), TABLE_NAME));
-        table = mapped;
+        shared = mapped;
     }
     ReleaseSRWLockExclusive(&table_lock);
-    return table;
+    return shared;
+}
+
+struct port_table *table_map(void)
+{
+    struct shared *shared = table_map_shared();
+
+    return shared ? &shared->table : NULL;
+}
+
+struct request_slots *table_requests(void)
+{
+    struct shared *shared = table_map_shared();
+
+    return shared ? &shared->requests : NULL;
 }
 
 struct port_table *table_find(void)
 {
-    struct port_table *table;
+    struct shared *shared;
 
     AcquireSRWLockExclusive(&table_lock);
     if (!mapped) mapped = table_view(OpenFileMappingW(FILE_MAP_WRITE, FALSE, TABLE_NAME));
-    table = mapped;
+    shared = mapped;
     ReleaseSRWLockExclusive(&table_lock);
-    return table;
+    return shared ? &shared->table : NULL;
 }
 
 UINT64 table_owner(void)

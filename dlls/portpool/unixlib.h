@@ -27,7 +27,8 @@ enum unix_status
     UNIX_NO_DESCRIPTORS, /* the process or the host may open no more files */
     UNIX_NO_MEMORY,
     UNIX_NOT_A_SOCKET,
-    UNIX_FAILED, /* the host cannot do it at all: too old, or /proc is missing */
+    UNIX_DISK_FULL, /* what must be safe on disk is not */
+    UNIX_FAILED,    /* the host cannot do it at all: too old, or /proc is missing */
 };
 
 /* A process of the host, also after another has taken its number. */
@@ -92,14 +93,116 @@ struct unix_drop_params
     uint32_t count;
 };
 
+/* In the place of a placeholder: the port is lent from a persistent range. Its placeholder, in
+ * another process, lends all the time. */
+#define UNIX_PLACEHOLDER_SHARED (-2)
+
 /* Before and after Wine binds (or listens on) a socket at the placeholder's port. */
 struct unix_lend_params
 {
-    int32_t placeholder; /* -1: none, nothing to do to it */
+    int32_t placeholder; /* UNIX_PLACEHOLDER_SHARED; -1: none, nothing to do to it */
     int32_t socket;
     uint32_t protocol;
     uint32_t done;   /* settling only: Wine's call succeeded */
     uint32_t status; /* out: SUCCESS, FAILED */
+};
+
+/* From now on, until they are dropped, all these placeholders lend their ports to whoever of the
+ * same user sets SO_REUSEPORT, as a client of the persistent range does. */
+struct unix_share_params
+{
+    uint64_t fds; /* int32_t[count] */
+    uint32_t count;
+};
+
+enum unix_restored
+{
+    UNIX_HELD,     /* by a placeholder, which shares its port already */
+    UNIX_BARE,     /* needs no placeholder: a port that only root may bind */
+    UNIX_OCCUPIED, /* not held: it has another owner, who does not share */
+};
+
+/* Holds those ports of a persistent range that can be held, beside sockets that share them. */
+struct unix_restore_params
+{
+    uint64_t fds;      /* int32_t[count], in and out: those not -1 are left as they are */
+    uint64_t restored; /* uint8_t[count], filled in: enum unix_restored */
+    uint32_t protocol;
+    uint16_t start;
+    uint16_t count;
+    uint32_t status; /* out: SUCCESS; NO_DESCRIPTORS, NO_MEMORY, FAILED: some may be held */
+};
+
+/* Holds a port that a socket has which does not share: makes it share for an instant. */
+struct unix_make_room_params
+{
+    int32_t socket; /* a descriptor of that socket, the caller's */
+    uint32_t protocol;
+    uint16_t port;
+    int32_t placeholder; /* out, shared; -1 if it did not succeed */
+    uint32_t status;     /* out: SUCCESS, IN_USE (another one is there too), NO_DESCRIPTORS, … */
+};
+
+/* Asks the host which ports of a range a socket uses, placeholders apart. */
+struct unix_occupied_params
+{
+    uint64_t occupied; /* uint8_t[count], filled in: 1 if a socket has the port */
+    uint32_t protocol;
+    uint16_t start;
+    uint16_t count;
+    /* out: SUCCESS; NO_MEMORY; FAILED: not all is known. Before Linux 6.8 that is so of TCP: 1 is
+     * where a listed socket is, 0 elsewhere. Where the host says nothing, 1 is everywhere. */
+    uint32_t status;
+};
+
+/* Asks the host whether a UDP socket, placeholders apart, has the port at an address that overlaps
+ * the one given: the kernel does not tell a second one of a shared port. */
+struct unix_overlap_params
+{
+    int32_t socket;      /* about to be bound: its family and IPV6_V6ONLY matter */
+    uint8_t address[16]; /* IPv6, network byte order; an IPv4 one is mapped */
+    uint16_t port;
+    uint32_t
+        overlaps; /* out: 1 also where the host does not say; 0 if the socket has SO_REUSEADDR */
+};
+
+/* One line of the journal: what was done to the store, and its place in the order of all such. */
+struct unix_journal_record
+{
+    uint64_t generation; /* 1 and up */
+    uint32_t remove;     /* 0: the range was added; 1: removed */
+    uint32_t protocol;
+    uint16_t start;
+    uint16_t count;
+};
+
+/* Opens the prefix's journal, made if need be, for as long as the process lives. */
+struct unix_journal_open_params
+{
+    uint32_t status; /* out: SUCCESS, IN_USE (another process has it), DISK_FULL, FAILED */
+};
+
+/* Reads the sound records in their order. One that is torn ends the journal. */
+struct unix_journal_read_params
+{
+    uint64_t records; /* struct unix_journal_record[size], filled in */
+    uint32_t size;
+    uint32_t count;  /* out: how many there are, may be more than size */
+    uint32_t status; /* out: SUCCESS, FAILED */
+};
+
+/* Adds a record and syncs it to disk. */
+struct unix_journal_append_params
+{
+    struct unix_journal_record record;
+    uint32_t status; /* out: SUCCESS, DISK_FULL: the journal is as it was */
+};
+
+/* Drops the records that the hive file on disk, synced, has already. */
+struct unix_journal_trim_params
+{
+    uint32_t remaining; /* out: records left */
+    uint32_t status;    /* out: SUCCESS, FAILED: the journal is as it was */
 };
 
 /* A watch set tells which host sockets still live, without keeping any of them alive. */
@@ -164,6 +267,16 @@ enum unix_call
     UNIX_CALL_WATCH_ADD,
     UNIX_CALL_WATCH_READY,
     UNIX_CALL_WATCH_LIST,
+    UNIX_CALL_SHARE,
+    UNIX_CALL_RESTORE,
+    UNIX_CALL_MAKE_ROOM,
+    UNIX_CALL_OCCUPIED,
+    UNIX_CALL_OVERLAP,
+    UNIX_CALL_JOURNAL_OPEN,
+    UNIX_CALL_JOURNAL_READ,
+    UNIX_CALL_JOURNAL_APPEND,
+    UNIX_CALL_JOURNAL_TRIM,
+    UNIX_CALL_FOLLOW_WINESERVER, /* no structure; comes back only if it cannot be done */
 };
 
 #endif

@@ -78,20 +78,48 @@ static BOOL bind_names_interface(SOCKET s, const union address *address)
            type == SOCK_DGRAM && pool_load();
 }
 
+/* An IPv6 address that says the same. */
+static void bind_map_address(const union address *address, BYTE mapped[16])
+{
+    if (address->any.sa_family == AF_INET6)
+    {
+        memcpy(mapped, &address->in6.sin6_addr, 16);
+        return;
+    }
+    memset(mapped, 0, 10);
+    memset(mapped + 10, 0xff, 2);
+    memcpy(mapped + 12, &address->in.sin_addr, 4);
+}
+
+/* Anybody may bind by number in a persistent range, though the host keeps its ports. */
+static int bind_persistent(struct bind_call *call, USHORT port)
+{
+    enum portpool_status status;
+    BYTE mapped[16];
+
+    bind_map_address(call->address, mapped);
+    status = pool->bind_persistent((HANDLE)call->s, mapped, port, bind_to_port, call);
+    if (status == PORTPOOL_NOT_ASSOCIATED)
+        return builtin_bind(call->s, &call->address->any, call->length);
+    return bind_finish(call, status);
+}
+
 /* The host says that a port is taken. If it is so because it is reserved, Windows says so. */
 static int bind_refused(struct bind_call *call, USHORT port)
 {
-    enum portpool_status status;
+    enum portpool_status status = PORTPOOL_SUCCESS;
 
-    if (port && pool_load())
+    if (port && pool_load()) status = pool->check_reserved((HANDLE)call->s, port);
+    switch (status)
     {
-        status = pool->check_reserved((HANDLE)call->s, port);
-        if (status == PORTPOOL_ENDED)
-            return builtin_bind(call->s, &call->address->any, call->length);
-        if (status == PORTPOOL_RESERVED) call->error = WSAEACCES;
+    case PORTPOOL_ENDED:
+        return builtin_bind(call->s, &call->address->any, call->length);
+    case PORTPOOL_PERSISTENT:
+        return bind_persistent(call, port);
+    default:
+        SetLastError(status == PORTPOOL_RESERVED ? WSAEACCES : call->error);
+        return SOCKET_ERROR;
     }
-    SetLastError(call->error);
-    return SOCKET_ERROR;
 }
 
 static int bind_unassociated(struct bind_call *call)

@@ -12,8 +12,8 @@
 #include <mswsock.h>
 #include <mstcpip.h>
 
-#include "memory.h"
-#include "portpool.h"
+#include "common/memory.h"
+#include "common/pool.h"
 
 /* Wine's own functions: see builtin.def. */
 int WINAPI builtin_bind(SOCKET, const struct sockaddr *, int);
@@ -43,22 +43,7 @@ static inline USHORT port_swap(USHORT port)
     return __builtin_bswap16(port);
 }
 
-/* pool.c: the port pool, loaded when first needed; NULL if it cannot be. */
-const struct portpool *pool_load(void);
-/* Does not load it. */
-extern const struct portpool *pool;
-
-static inline BOOL pool_tracks_sockets(void)
-{
-    return pool && *pool->tracked;
-}
-
-static inline BOOL pool_awaits_ports(void)
-{
-    return pool && *pool->unbound;
-}
-
-/* The one conversion to Winsock's codes. */
+/* error.c: the one conversion to Winsock's codes. */
 int pool_error(enum portpool_status status);
 
 /* bind.c: gives an associated, unbound socket a port of its block before a call that would make

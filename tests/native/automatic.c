@@ -101,7 +101,7 @@ static bool narrow_range(uint16_t first, uint16_t last)
     return !length;
 }
 
-static void test_protocol(enum unix_protocol protocol)
+static void test_block(enum unix_protocol protocol, bool shared)
 {
     uint16_t conflict = 0;
     int32_t *fds = calloc(count, sizeof(*fds));
@@ -109,11 +109,18 @@ static void test_protocol(enum unix_protocol protocol)
 
     if (ok(!status, "status %u, conflict at %u", status, conflict))
     {
+        if (shared) placeholder_share(fds, count);
         test_bind(protocol);
         test_connect(protocol);
     }
     placeholder_drop(fds, count);
     free(fds);
+}
+
+static void test_protocol(enum unix_protocol protocol)
+{
+    test_block(protocol, false);
+    test_block(protocol, true);
 }
 
 int main(void)

@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dlls/portpool/unix/placeholder.h"
 #include "outsiders.h"
 
 #define COUNT       4
@@ -51,46 +50,15 @@ static void block_drop(struct block *block)
     placeholder_drop(block->fds, COUNT);
 }
 
-/* A socket as the wineserver makes them. */
-static int wine_socket(const struct block *block, const struct shape *shape)
-{
-    return network_socket(shape, socket_type(block->protocol),
-                          block->protocol == UNIX_TCP ? REUSEADDR : PLAIN);
-}
-
 /* Lends the port to a new socket: a descriptor, or minus the error. */
 static int block_lend(const struct block *block, const struct shape *shape)
 {
-    int fd = wine_socket(block, shape), error = EIO;
-
-    if (fd == -1) return -errno;
-    if (!placeholder_lend(block->placeholder, fd))
-    {
-        error = network_bind(fd, shape, block->port);
-        placeholder_settle(block->placeholder, fd, block->protocol, !error);
-    }
-    if (!error) return fd;
-    close(fd);
-    return -error;
+    return lend_port(block->placeholder, block->protocol, shape, block->port);
 }
 
 static int block_listen(const struct block *block, int fd)
 {
-    int error = EIO;
-
-    if (placeholder_listen(block->placeholder)) return error;
-    error = listen(fd, CONNECTIONS) ? errno : 0;
-    placeholder_settle_listen(block->placeholder, fd, !error);
-    return error;
-}
-
-static bool reuses_port(int fd)
-{
-    socklen_t length = sizeof(int);
-    int value = -1;
-
-    ok(!getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &length), "error %d", errno);
-    return value;
+    return lend_listen(block->placeholder, fd, CONNECTIONS);
 }
 
 /* A program of the same user that sets SO_REUSEPORT itself may bind a TCP port once it was lent: a
@@ -174,7 +142,7 @@ static void test_failed_bind(enum unix_protocol protocol)
     int fd, error;
 
     if (!block_hold(&block, protocol)) return;
-    fd = wine_socket(&block, &nobody);
+    fd = wine_socket(protocol, &nobody);
     ok(!placeholder_lend(block.placeholder, fd), "cannot lend");
     error = network_bind(fd, &nobody, block.port);
     ok(error == EADDRNOTAVAIL, "error %d", error);

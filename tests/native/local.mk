@@ -7,20 +7,26 @@ NATIVE_CFLAGS = -g -std=gnu11 -I$(srcdir) $(WARNINGS)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_THREADS = -fsanitize=thread
 
-PORTTABLE_TESTS = native/porttable native/porttable-processes native/porttable-threads
+PORTTABLE_TESTS = native/porttable native/porttable-persistent native/porttable-processes \
+	native/porttable-sharing native/porttable-threads
 HOST_TESTS = native/process native/sockets native/watch native/placeholder native/occupied \
-	native/privileged native/automatic native/lending native/unixlib
-NATIVE_TESTS = $(PORTTABLE_TESTS) native/porttable-threads-tsan $(HOST_TESTS) \
+	native/privileged native/automatic native/lending native/restore native/shared \
+	native/users native/journal native/unixlib
+NATIVE_TESTS = $(PORTTABLE_TESTS) native/porttable-threads-tsan native/porttable-sharing-tsan \
+	native/rangename native/requestslot $(HOST_TESTS) \
 	native/outsider-protocol
 
 NATIVE_TEST_H = tests/native/network.h tests/native/outsiders.h tests/native/test.h
 PORTTABLE_FILES = dlls/portpool/porttable.c dlls/portpool/porttable.h
+RANGENAME_FILES = dlls/portpool/rangename.c dlls/portpool/rangename.h
+REQUESTSLOT_FILES = dlls/portpool/requestslot.c dlls/portpool/requestslot.h
 
 # Commanded by these tests and by those of the Windows side.
 OUTSIDER = native/outsider
 
 EXTRA_DIST += $(PORTTABLE_TESTS:%=tests/%.c) $(HOST_TESTS:%=tests/%.c) $(NATIVE_TEST_H) \
 	tests/native/network.c tests/native/outsider.c tests/native/outsider-protocol.c \
+	tests/native/rangename.c tests/native/requestslot.c \
 	tests/native/library tests/native/run
 
 CHECKS += check-native
@@ -29,9 +35,17 @@ $(PORTTABLE_TESTS): native/%: tests/native/%.c $(NATIVE_TEST_H) $(PORTTABLE_FILE
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^) -pthread
 
-native/porttable-threads-tsan: tests/native/porttable-threads.c $(NATIVE_TEST_H) $(PORTTABLE_FILES)
+native/porttable-%-tsan: tests/native/porttable-%.c $(NATIVE_TEST_H) $(PORTTABLE_FILES)
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE_THREADS) -o $@ $(filter %.c,$^) -pthread
+
+native/rangename: tests/native/rangename.c $(NATIVE_TEST_H) $(RANGENAME_FILES)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^)
+
+native/requestslot: tests/native/requestslot.c $(NATIVE_TEST_H) $(REQUESTSLOT_FILES)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^) -pthread
 
 $(HOST_TESTS): native/%: tests/native/%.c tests/native/network.c $(NATIVE_TEST_H) \
 		$(PORTPOOL_UNIX_C) $(PORTPOOL_UNIX_H)

@@ -115,6 +115,10 @@ static void test_bad_commands(struct control *control)
         "kill 0",
         "kill 1",
         "kill -1",
+        "signal 1 15",
+        "signal 2",
+        "signal 4194303 0",
+        "signal 4194303 65",
     };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -300,6 +304,31 @@ static void test_processes(struct control *control)
     check_answer(control, "error 2 ENOENT");
 }
 
+/* Stops a process, lets it go on, and ends it. */
+static void test_signal(struct control *control)
+{
+    pid_t child = fork();
+    int status;
+
+    if (!child)
+    {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) pause();
+    }
+    command(control, "signal %d %d", child, SIGSTOP);
+    check_answer(control, "ok");
+    ok(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status), "status %#x", status);
+    command(control, "signal %d %d", child, SIGCONT);
+    check_answer(control, "ok");
+    ok(waitpid(child, &status, WCONTINUED) == child && WIFCONTINUED(status), "status %#x", status);
+    command(control, "signal %d %d", child, SIGTERM);
+    check_answer(control, "ok");
+    ok(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM,
+       "the child ended with status %#x", status);
+    command(control, "signal %d %d", child, SIGTERM);
+    check_answer(control, "error 3 ESRCH");
+}
+
 /* What a connection opened ends with it. */
 static void test_end_of_connection(void)
 {
@@ -338,6 +367,7 @@ int main(int argc, char **argv)
     test_ephemeral(&first);
     test_steal(&first, &second);
     test_processes(&first);
+    test_signal(&first);
     test_end_of_connection();
     fclose(first.lines);
     fclose(second.lines);

@@ -38,6 +38,8 @@
  *       random, closing at once those that could be bound: GOT of them.
  *   kill PID                                                                  ok
  *       By SIGKILL.
+ *   signal PID NUMBER                                                         ok
+ *       Sends the signal of that number.
  *   find-process NAME-PART                                                    ok [PID ...]
  *       Processes whose command line contains the rest of the line, which may hold blanks.
  *   descriptors PID                                                           ok COUNT
@@ -510,13 +512,25 @@ static bool command_steal(char **words)
     return answer("ok %u %u", tries, got);
 }
 
-static bool command_kill(char **words)
+static bool send_signal(const char *word, int number)
 {
     unsigned int pid;
 
     /* 0 and 1 would not be one process. */
-    if (!parse_number(words[1], INT_MAX, &pid) || pid < 2) return false;
-    return kill(pid, SIGKILL) ? answer_error(errno) : answer("ok");
+    if (!parse_number(word, INT_MAX, &pid) || pid < 2) return false;
+    return kill(pid, number) ? answer_error(errno) : answer("ok");
+}
+
+static bool command_kill(char **words)
+{
+    return send_signal(words[1], SIGKILL);
+}
+
+static bool command_signal(char **words)
+{
+    unsigned int number;
+
+    return parse_number(words[2], SIGRTMAX, &number) && number && send_signal(words[1], number);
 }
 
 /* Reads a file of /proc/PID as text, with blanks for the zeroes; false if it cannot be read. */
@@ -606,6 +620,7 @@ static const struct command
     {"ephemeral-connect", 5, 5, command_ephemeral_connect},
     {"steal", 5, 7, command_steal},
     {"kill", 2, 2, command_kill},
+    {"signal", 3, 3, command_signal},
     {"find-process", 2, 2, command_find_process},
     {"descriptors", 2, 2, command_descriptors},
     {"memory", 2, 2, command_memory},

@@ -1,5 +1,5 @@
 /*
- * Checks that outsiders are kept off a port, or let in
+ * Sockets that are lent a port, and checks that outsiders are kept off it, or let in
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -9,8 +9,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "dlls/portpool/unixlib.h"
+#include "dlls/portpool/unix/placeholder.h"
 #include "network.h"
 #include "test.h"
 
@@ -42,6 +43,49 @@ static inline bool outsiders_start(void)
 static inline bool shape_possible(const struct shape *shape)
 {
     return outsiders_ipv6 || shape->family == AF_INET;
+}
+
+/* A socket as the wineserver makes them. */
+static inline int wine_socket(enum unix_protocol protocol, const struct shape *shape)
+{
+    return network_socket(shape, socket_type(protocol), protocol == UNIX_TCP ? REUSEADDR : PLAIN);
+}
+
+/* Lends a placeholder's port to a new socket: a descriptor, or minus the error. */
+static inline int lend_port(int placeholder, enum unix_protocol protocol, const struct shape *shape,
+                            uint16_t port)
+{
+    int fd = wine_socket(protocol, shape), error = EIO;
+
+    if (fd == -1) return -errno;
+    if (!placeholder_lend(placeholder, fd))
+    {
+        error = network_bind(fd, shape, port);
+        placeholder_settle(placeholder, fd, protocol, !error);
+    }
+    if (!error) return fd;
+    close(fd);
+    return -error;
+}
+
+/* Listens on it: the error, or 0. */
+static inline int lend_listen(int placeholder, int fd, int backlog)
+{
+    int error;
+
+    if (placeholder_listen(placeholder)) return EIO;
+    error = listen(fd, backlog) ? errno : 0;
+    placeholder_settle_listen(placeholder, fd, !error);
+    return error;
+}
+
+static inline bool reuses_port(int fd)
+{
+    socklen_t length = sizeof(int);
+    int value = -1;
+
+    ok(!getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &length), "error %d", errno);
+    return value;
 }
 
 /* Checks that nobody can bind the port, at whatever address, who sets any of these on his socket,

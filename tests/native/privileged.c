@@ -89,6 +89,28 @@ static void ordinary_hold(enum unix_protocol protocol, int expected)
     check_hold(__LINE__, protocol, FIRST - COUNT / 2, 0);
 }
 
+/* Of a persistent range, too, root's ports need no placeholder. */
+static void ordinary_restore(enum unix_protocol protocol, int expected)
+{
+    int32_t fds[COUNT] = {[0 ... COUNT - 1] = -1};
+    uint8_t restored[COUNT];
+    uint16_t start = FIRST - COUNT / 2;
+    enum unix_status status = placeholder_restore(protocol, start, COUNT, fds, restored);
+
+    (void)expected;
+    ok(!status, "status %u", status);
+    for (uint16_t i = 0; i < COUNT; i++)
+    {
+        bool bare = start + i < FIRST;
+
+        ok(restored[i] == (bare ? UNIX_BARE : UNIX_HELD) && (fds[i] == -1) == bare,
+           "%s port %u: %u, placeholder %d", protocol_name(protocol), start + i, restored[i],
+           fds[i]);
+        if (!bare) check_kept_out(protocol, start + i, SHARING_STRANGERS);
+    }
+    placeholder_drop(fds, COUNT);
+}
+
 /* Nothing is to be done to a placeholder that is not there. */
 static void ordinary_lend(enum unix_protocol protocol, int expected)
 {
@@ -110,6 +132,7 @@ static void test_protocol(enum unix_protocol protocol)
     static const int places[] = {0, COUNT / 2, COUNT - 1};
 
     run_ordinary(ordinary_hold, protocol, 0);
+    run_ordinary(ordinary_restore, protocol, 0);
     run_ordinary(ordinary_lend, protocol, 0);
     for (int i = 0; i < SHAPES; i++)
     {

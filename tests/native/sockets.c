@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <net/if.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -208,10 +209,108 @@ static uint32_t check_count_(int line, enum unix_protocol protocol, uint16_t por
 {
     struct census census = {.port = port};
 
-    ok_(__FILE__, line, sockets_visit(protocol, count_socket, &census), "the host does not say");
+    ok_(__FILE__, line, sockets_visit(protocol, port, port, count_socket, &census),
+        "the host does not say");
     ok_(__FILE__, line, census.count == expected, "%s port %u: %u sockets, expected %u",
         protocol_name(protocol), port, census.count, expected);
     return census.inode;
+}
+
+/* The ports that were visited of a range, as bits. */
+struct range
+{
+    uint16_t first;
+    unsigned int visited;
+    unsigned int others;
+};
+
+static void note_port(const struct host_socket *host_socket, void *context)
+{
+    struct range *range = context;
+    unsigned int offset = host_socket->port - range->first;
+
+    if (offset < 8)
+        range->visited |= 1u << offset;
+    else
+        range->others++;
+}
+
+static void test_visit_range(enum unix_protocol protocol)
+{
+    uint16_t start = network_free_block(8);
+    struct range range;
+    int fds[8];
+
+    for (int i = 0; i < 8; i++)
+    {
+        fds[i] = network_open(&network_shapes[i % SHAPES], socket_type(protocol), start + i, PLAIN);
+        if (fds[i] >= 0 && protocol == UNIX_TCP) listen(fds[i], 1);
+    }
+    for (unsigned int first = 0; first < 8; first++)
+    {
+        for (unsigned int last = first; last < 8; last++)
+        {
+            unsigned int expected = 0;
+
+            for (unsigned int i = first; i <= last; i++) expected |= (fds[i] >= 0) << i;
+            range = (struct range){.first = start};
+            ok(sockets_visit(protocol, start + first, start + last, note_port, &range),
+               "the host does not say");
+            ok(range.visited == expected && !range.others,
+               "%s from %u to %u: %#x, expected %#x, and %u others", protocol_name(protocol), first,
+               last, range.visited, expected, range.others);
+        }
+    }
+    for (int i = 0; i < 8; i++)
+        if (fds[i] >= 0) close(fds[i]);
+    range = (struct range){.first = start};
+    ok(sockets_visit(protocol, 65535, 65535, note_port, &range) && !range.visited,
+       "sockets at other ports than asked for");
+}
+
+static void copy_socket(const struct host_socket *host_socket, void *context)
+{
+    *(struct host_socket *)context = *host_socket;
+}
+
+/* What is said of a socket that is bound, and then listens. */
+static void test_visit_details(enum unix_protocol protocol, const struct shape *shape, bool tied)
+{
+    uint16_t port = network_free_block(1);
+    int fd = network_socket(shape, socket_type(protocol), PLAIN), traffic_class = 0x28;
+    union network_address address = network_address(shape, port);
+    struct host_socket seen = {0};
+    struct in6_addr expected = {{{[10] = 0xff, [11] = 0xff}}};
+
+    if (shape->family == AF_INET6)
+        expected = address.in6.sin6_addr;
+    else
+        memcpy(&expected.s6_addr[12], &address.in.sin_addr, 4);
+    setsockopt(fd, IPPROTO_IP, IP_TOS, &traffic_class, sizeof(traffic_class));
+    setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &traffic_class, sizeof(traffic_class));
+    if (tied) ok(!setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), "error %d", errno);
+    ok(!network_bind(fd, shape, port), "%s: error %d", shape->name, errno);
+    for (int listening = 0; listening < 2; listening++)
+    {
+        seen = (struct host_socket){0};
+        if (listening && protocol == UNIX_TCP) ok(!listen(fd, 1), "error %d", errno);
+        ok(sockets_visit(protocol, port, port, copy_socket, &seen), "the host does not say");
+        /* Before Linux 6.8. */
+        if (!seen.port && !listening && protocol == UNIX_TCP) continue;
+        ok(seen.port == port && seen.inode == sockets_inode(fd) && !seen.time_wait,
+           "%s: port %u, inode %u", shape->name, seen.port, seen.inode);
+        ok(seen.merely_bound == (protocol == UNIX_TCP && !listening), "%s: merely bound: %d",
+           shape->name, seen.merely_bound);
+        /* The kernel says so of any socket at a certain IPv6 address, too. */
+        if (!strcmp(shape->address, "::"))
+            ok(seen.v6only == shape->v6only, "%s: IPv6 only: %d", shape->name, seen.v6only);
+        ok(!memcmp(seen.address, &expected, sizeof(expected)), "%s: another address", shape->name);
+        ok(seen.interface == (tied ? if_nametoindex("lo") : 0), "%s: interface %u", shape->name,
+           seen.interface);
+        ok(seen.traffic_class == traffic_class, "%s: traffic class %#x", shape->name,
+           seen.traffic_class);
+    }
+    close(fd);
 }
 
 static void test_visit_tcp(const struct shape *shape)
@@ -290,5 +389,12 @@ int main(void)
     test_visit_tcp(&network_shapes[SHAPE_LOCALHOST]);
     if (outsiders_ipv6) test_visit_tcp(&network_shapes[SHAPES - 2]);
     test_visit_many();
+    for (enum unix_protocol protocol = UNIX_TCP; protocol <= UNIX_UDP; protocol++)
+    {
+        test_visit_range(protocol);
+        for (int i = 0; i < 2 * SHAPES; i++)
+            if (shape_possible(&network_shapes[i / 2]))
+                test_visit_details(protocol, &network_shapes[i / 2], i % 2);
+    }
     return test_end();
 }

@@ -10,13 +10,14 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <link.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "dlls/portpool/unix/process.h"
 #include "outsiders.h"
 
 #define COUNT 4
-#define CALLS (UNIX_CALL_WATCH_LIST + 1)
+#define CALLS (UNIX_CALL_FOLLOW_WINESERVER + 1)
 
 typedef int32_t (*call_function)(void *args);
 
@@ -155,6 +156,144 @@ static void test_watch(uint32_t ready)
     ok(network_descriptors() == before, "%u descriptors, before %u", network_descriptors(), before);
 }
 
+static void test_occupied(const struct unix_restore_params *restore, uint8_t expected)
+{
+    uint8_t occupied[COUNT] = {99, 99, 99, 99};
+    struct unix_occupied_params params = {.occupied = address_of(occupied),
+                                          .protocol = restore->protocol,
+                                          .start = restore->start,
+                                          .count = COUNT,
+                                          .status = 99};
+
+    check_call(UNIX_CALL_OCCUPIED, &params);
+    ok(!params.status && occupied[1] == expected, "status %u, occupied %u, expected %u",
+       params.status, occupied[1], expected);
+}
+
+static void test_overlap(const struct unix_restore_params *restore, uint32_t expected)
+{
+    struct unix_overlap_params params = {
+        .address = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1},
+        .port = restore->start + 1,
+        .overlaps = 99};
+
+    params.socket = network_socket(&network_shapes[SHAPE_LOCALHOST], SOCK_DGRAM, PLAIN);
+    check_call(UNIX_CALL_OVERLAP, &params);
+    ok(params.overlaps == expected, "overlaps %u, expected %u", params.overlaps, expected);
+    close(params.socket);
+}
+
+/* A socket is in the way, makes room, and is lent the port again by its like. */
+static void test_restore(enum unix_protocol protocol)
+{
+    int32_t fds[COUNT] = {-1, -1, -1, -1};
+    uint8_t restored[COUNT] = {99, 99, 99, 99};
+    struct unix_restore_params restore = {.fds = address_of(fds),
+                                          .restored = address_of(restored),
+                                          .protocol = protocol,
+                                          .start = network_free_block(COUNT),
+                                          .count = COUNT,
+                                          .status = 99};
+    struct unix_make_room_params room = {
+        .protocol = protocol, .port = restore.start + 1, .placeholder = 99, .status = 99};
+    struct unix_drop_params drop = {.fds = address_of(fds), .count = COUNT};
+    struct unix_share_params share = {.fds = address_of(fds), .count = COUNT};
+    unsigned int before = network_descriptors();
+
+    room.socket = network_open(&network_shapes[SHAPE_ANY], socket_type(protocol), room.port, PLAIN);
+    if (protocol == UNIX_TCP) listen(room.socket, 1);
+    check_call(UNIX_CALL_RESTORE, &restore);
+    ok(!restore.status && restored[0] == UNIX_HELD && restored[1] == UNIX_OCCUPIED,
+       "status %u, ports %u and %u", restore.status, restored[0], restored[1]);
+    ok(fds[0] != -1 && fds[1] == -1, "placeholders %d and %d", fds[0], fds[1]);
+    if (protocol == UNIX_UDP) test_overlap(&restore, 1);
+    test_occupied(&restore, 1);
+    check_call(UNIX_CALL_MAKE_ROOM, &room);
+    ok(!room.status && room.placeholder != -1, "status %u, placeholder %d", room.status,
+       room.placeholder);
+    fds[1] = room.placeholder;
+    close(room.socket);
+    if (protocol == UNIX_UDP) test_overlap(&restore, 0);
+    if (protocol == UNIX_UDP) test_occupied(&restore, 0);
+    check_call(UNIX_CALL_SHARE, &share);
+    check_kept_out(protocol, room.port, SHARING_STRANGERS);
+    test_lend(&(struct unix_hold_params){.start = restore.start, .protocol = protocol},
+              (int32_t[]){-1, UNIX_PLACEHOLDER_SHARED});
+    check_call(UNIX_CALL_DROP, &drop);
+    ok(network_descriptors() == before, "%u descriptors, before %u", network_descriptors(), before);
+}
+
+static void test_journal(void)
+{
+    struct unix_journal_record record = {0};
+    struct unix_journal_open_params open = {.status = 99};
+    struct unix_journal_append_params append = {
+        .record = {.generation = 7, .remove = 1, .protocol = UNIX_UDP, .start = 5000, .count = 20},
+        .status = 99};
+    struct unix_journal_read_params read = {
+        .records = address_of(&record), .size = 1, .count = 99, .status = 99};
+    struct unix_journal_trim_params trim = {.remaining = 99, .status = 99};
+    char prefix[] = "/tmp/tawny-unixlib-XXXXXX", path[64];
+
+    if (!ok(mkdtemp(prefix) != NULL, "error %d", errno)) return;
+    setenv("WINEPREFIX", prefix, 1);
+    check_call(UNIX_CALL_JOURNAL_OPEN, &open);
+    ok(!open.status, "status %u", open.status);
+    check_call(UNIX_CALL_JOURNAL_APPEND, &append);
+    ok(!append.status, "status %u", append.status);
+    check_call(UNIX_CALL_JOURNAL_READ, &read);
+    ok(!read.status && read.count == 1 && record.generation == 7 && record.remove == 1 &&
+           record.protocol == UNIX_UDP && record.start == 5000 && record.count == 20,
+       "status %u, %u records", read.status, read.count);
+    check_call(UNIX_CALL_JOURNAL_TRIM, &trim);
+    ok(!trim.status && trim.remaining == 1, "status %u, %u remaining", trim.status, trim.remaining);
+    snprintf(path, sizeof(path), "%s/portpool.journal", prefix);
+    ok(!unlink(path) && !rmdir(prefix), "error %d", errno);
+}
+
+/* A process ends with its wineserver. Run anew: it is the environment at its start that counts. */
+static void test_follow(const char *program, const char *library)
+{
+    char variable[48], byte;
+    int ends[2], status;
+    pid_t child;
+
+    for (int connected = 0; connected < 2; connected++)
+    {
+        if (!ok(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "error %d", errno)) return;
+        snprintf(variable, sizeof(variable), "WINESERVERSOCKET=%d", connected ? ends[1] : 9999);
+        fflush(stdout);
+        if (!(child = fork()))
+        {
+            close(ends[0]);
+            execle(program, "unixlib", "follow", library, NULL, (char *[]){variable, NULL});
+            _exit(99);
+        }
+        close(ends[1]);
+        /* The child's end is its own alone, and it says when it is about to wait. */
+        if (connected) ok(recv(ends[0], &byte, 1, 0) == 1, "the child did not start");
+        if (connected) ok(!waitpid(child, &status, WNOHANG), "the child has ended before");
+        close(ends[0]);
+        /* 7: the call came back. */
+        ok(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+               WEXITSTATUS(status) == (connected ? 0 : 7),
+           "the child ended with status %#x", status);
+    }
+}
+
+/* The child. */
+static int follow(const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const char *connection = getenv("WINESERVERSOCKET");
+
+    calls = library ? dlsym(library, "__wine_unix_call_funcs") : NULL;
+    if (!calls || !connection) return 3;
+    if (send(atoi(connection), "x", 1, MSG_NOSIGNAL) != 1 && atoi(connection) != 9999) return 4;
+    calls[UNIX_CALL_FOLLOW_WINESERVER](NULL);
+    return 7;
+}
+
 static void test_calls(const call_function *table)
 {
     calls = table;
@@ -165,6 +304,9 @@ static void test_calls(const call_function *table)
     test_hold(UNIX_UDP);
     test_watch(0);
     test_watch(1);
+    test_restore(UNIX_TCP);
+    test_restore(UNIX_UDP);
+    test_journal();
 }
 
 static void test_library(const char *path)
@@ -188,10 +330,12 @@ int main(int argc, char **argv)
 {
     char path[] = "x86_64-unix/portpool.so";
 
+    if (argc == 3 && !strcmp(argv[1], "follow")) return follow(argv[2]);
     test_start("unixlib");
     test_seed();
     outsiders_start();
     test_calls(__wine_unix_call_funcs);
     test_library(argc > 1 ? argv[1] : path);
+    test_follow("/proc/self/exe", argc > 1 ? argv[1] : path);
     return test_end();
 }

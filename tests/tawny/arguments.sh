@@ -83,6 +83,9 @@ check "setup of a new prefix with WINEARCH=win32" refuses 1 "unset it" \
     env WINEPREFIX="$absent" WINEARCH=win32 "$tawny" setup
 check "and nothing has been made" [ ! -e "$absent" ]
 
+# Nothing can be run in these.
+make_wine_look_alike "$work/wine" lib/wine
+export WINE="$work/wine/bin/wine"
 mkdir "$work/home" && make_look_alike "$work/home/.wine"
 check "the default prefix is .wine in HOME" prints 0 "into $work/home/.wine\." \
     env -u WINEPREFIX HOME="$work/home" "$tawny" setup

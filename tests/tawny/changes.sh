@@ -4,8 +4,9 @@
 # Copyright 2026 the Tawny authors
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Nothing is run in these prefixes: look-alikes will do. Functions are called by way of check.
-# shellcheck disable=SC2317
+# Nothing is run in these prefixes: look-alikes will do. Functions are called by way of check; what
+# is in single quotes is for another shell.
+# shellcheck disable=SC2016,SC2317
 
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -40,12 +41,14 @@ new_prefix()
 
 new_prefix
 check "setup" prints 0 "^Put Tawny .* into $prefix\." "$tawny" setup
-for dll in ws2_32 portpool; do
+for dll in ws2_32 iphlpapi portpool; do
     check "our $dll.dll is in system32" cmp "$build/x86_64-windows/$dll.dll" "$system32/$dll.dll"
 done
-check "Wine's ws2_32.dll is in system32 by its other name" \
-    cmp "$work/wine/lib/wine/x86_64-windows/ws2_32.dll" "$system32/ws2_32_wine.dll"
-for file in x86_64-windows/ws2_32_wine.dll x86_64-unix/ws2_32_wine.so; do
+for dll in ws2_32 iphlpapi; do
+    check "Wine's $dll.dll is in system32 by its other name" \
+        cmp "$work/wine/lib/wine/x86_64-windows/$dll.dll" "$system32/${dll}_wine.dll"
+done
+for file in x86_64-windows/ws2_32_wine.dll x86_64-windows/iphlpapi_wine.dll x86_64-unix/ws2_32_wine.so; do
     check "$file is a link into Wine's library directory" \
         [ "$(readlink -f "$prefix/tawny/$file")" = "$work/wine/lib/wine/$(echo "$file" | sed s/_wine//)" ]
 done
@@ -133,9 +136,155 @@ rm -rf "$prefix/drive_c/windows/old.dll" "$prefix/tawny/original/drive_c/windows
 check "and leaves nothing else" same_as "$work/installed" "$prefix"
 
 #
+# The service, and what it keeps
+#
+
+nsi='System\\CurrentControlSet\\Control\\Nsi\\{eb004a0'
+
+# Wine has been asked this often to change the registration.
+asked()
+{
+    [ "$(wc -l <"$work/wine/entries.log")" = "$1" ]
+}
+
+# Of the lines that make the service, all must be in the registry, or none.
+registry_has()
+{
+    service_entries | grep . >"$work/entries"
+    number=$(grep -cxFf "$work/entries" "$prefix/system.reg")
+    wanted_number=0
+    [ "$1" = none ] || wanted_number=$(service_entries | grep -c .)
+    echo "$number of its lines are there"
+    [ "$number" = "$wanted_number" ]
+}
+
+unregister()
+{
+    service_entries | grep . >"$work/entries"
+    grep -vxFf "$work/entries" "$work/registry" >"$prefix/system.reg"
+}
+
+# Persistent reservations: one of 20 TCP ports from 5000, two of UDP ports.
+store_ranges()
+{
+    printf '\n[%s3-9b1a-11d4-9123-0050047759bc}\\\\29] 1795275621\n"13881400"=hex:12,00,ff,ff\n' "$nsi"
+    printf '\n[%s2-9b1a-11d4-9123-0050047759bc}\\\\5] 1795275621\n%s\n%s\n' "$nsi" \
+        '"cc570100"=hex:12,00,ff,ff' '"CB571000"=hex:12,00,ff,ff'
+}
+
+rm -f "$work/wine/entries.log"
+new_prefix
+check "setup" prints 0 "^Put" "$tawny" setup
+check "registers the service" registry_has all
+check "asking Wine once" asked 1
+check "doctor says so" prints 0 "^ok     service PortPool: registered; it starts with the prefix" \
+    "$tawny" doctor
+check "a second setup does not ask again" prints 0 "up to date" "$tawny" setup
+check "that is" asked 1
+cp "$prefix/system.reg" "$work/registry"
+for entry in '\[System.*Parameters' '"ImagePath"' '"PortPool"='; do
+    grep -v "$entry" "$work/registry" >"$prefix/system.reg"
+    check "without $entry in the registry, doctor finds the service missing" \
+        prints 1 "^wrong  service PortPool: not registered; run tawny setup\." "$tawny" doctor
+    check "setup registers it again" prints 0 "^Put" "$tawny" setup
+    check "completely" registry_has all
+done
+check "asking each time" asked 4
+unregister
+check "without any of it, too" prints 1 "^wrong  service PortPool: not registered" "$tawny" doctor
+check "setup registers it again" prints 0 "^Put" "$tawny" setup
+check "completely" registry_has all
+check "and changes nothing else" same_as "$work/installed" "$prefix"
+sed 's/^\[System..CurrentControlSet/[System\\\\ControlSet001/' "$work/registry" >"$prefix/system.reg"
+check "newer Wines register it in ControlSet001" prints 0 "^ok     service PortPool: registered" \
+    "$tawny" doctor
+cp "$work/registry" "$prefix/system.reg"
+"$other" setup >"$work/output"
+check "an update has Wine register it anew" asked 6
+"$tawny" setup >"$work/output"
+check "remove" prints 0 "^Took" "$tawny" remove
+check "unregisters it" registry_has none
+check "so that the prefix is as before" same_as "$work/before" "$prefix"
+
+# With an old registration and no Tawny.
+cp "$work/registry" "$prefix/system.reg"
+check "setup where the service has been left registered" prints 0 "^Put" "$tawny" setup
+check "registers it no second time" registry_has all
+check "remove without Wine" prints 0 "^Left the service PortPool registered" \
+    env WINE="$work/none" "$tawny" remove
+check "leaves it registered" registry_has all
+check "and all else as before" sh -c '! ls -A "$1" | grep -i tawny' sh "$prefix"
+
+new_prefix
+store_ranges >>"$prefix/system.reg"
+describe "$prefix" >"$work/before"
+check "doctor counts the stored reservations" \
+    prints 1 "^ok     persistent reservations: 1 of TCP ports, 2 of UDP ports" "$tawny" doctor
+for command in setup remove setup; do
+    check "$command" prints 0 "" "$tawny" "$command"
+    store_ranges | grep . >"$work/ranges"
+    check "leaves them as they are" [ "$(grep -cxFf "$work/ranges" "$prefix/system.reg")" = 5 ]
+done
+check "which the doctor confirms" \
+    prints 0 "^ok     persistent reservations: 1 of TCP ports, 2 of UDP ports" "$tawny" doctor
+# A right one among others: too short, too long, not hex, from port 0, without ports, past 65535,
+# overlapping, of the wrong size, of the wrong type, a sentence.
+{
+    printf '\n[%s3-9b1a-11d4-9123-0050047759bc}\\\\29] 1795275621\n' "$nsi"
+    for value in 1388140 138814000 1388140g 00000100 20000000 ffff0200 13881400 139b0100; do
+        printf '"%s"=hex:12,00,ff,ff\n' "$value"
+    done
+    printf '%s\n' '"13b00100"=hex:12,00,ff' '"13b10100"=hex(2):12,00,ff,ff' '"no \"range\""=dword:01'
+    printf '\n[%s2-9b1a-11d4-9123-0050047759bc}\\\\5] 1795275621\n' "$nsi"
+    for value in fff01000 fffe0100 fff00f00; do
+        printf '"%s"=hex:12,00,ff,ff\n' "$value"
+    done
+} >"$work/ranges"
+new_prefix
+cat "$work/ranges" >>"$prefix/system.reg"
+"$tawny" setup >"$work/output"
+check "doctor finds values that make no sense" \
+    prints 1 "^ok     persistent reservations: 1 of TCP ports, 1 of UDP ports" "$tawny" doctor
+for value in 1388140 138814000 1388140g 00000100 20000000 ffff0200 139b0100 13b00100 13b10100 \
+    'no ..range..'; do
+    check "such as $value" grep -q "^wrong  persistent .*\\\\29 .* ${value}[ ;].* delete" "$work/output"
+done
+check "but not the right one" sh -c '! grep -q "^wrong.* 13881400[ ;]" "$1"' sh "$work/output"
+check "and of UDP" grep -q "^wrong  persistent .*\\\\5 .* fff01000 fffe0100; delete" "$work/output"
+check "setup and remove leave them alone" sh -c '"$1" setup && "$1" remove' sh "$tawny"
+check "all" [ "$(grep . "$work/ranges" | grep -cxFf - "$prefix/system.reg")" = 16 ]
+
+# The journal of persistent reservations is of use while the saved registry may lack what it says.
+journal=$prefix/portpool.journal
+new_prefix
+"$tawny" setup >"$work/output"
+echo "1 add tcp 5000 20 0" >"$journal"
+unregister
+check "setup that registers the service again" prints 0 "^Put" "$tawny" setup
+check "leaves the journal" grep -q "^1 add" "$journal"
+check "remove" prints 0 "^Took" "$tawny" remove
+check "takes it away when the registry has been saved" [ ! -e "$journal" ]
+"$tawny" setup >"$work/output"
+echo "1 add tcp 5000 20 0" >"$journal"
+check "remove without Wine, where the service stays registered" prints 0 "^Took" \
+    env WINE="$work/none" "$tawny" remove
+check "leaves the journal" grep -q "^1 add" "$journal"
+check "so does setup after that" sh -c '"$1" setup && cat "$2"' sh "$tawny" "$journal"
+env WINE="$work/none" "$tawny" remove >"$work/output"
+unregister
+check "setup, where the registry was saved without the service" prints 0 "^Put" "$tawny" setup
+check "takes the journal away: it is an old one" [ ! -e "$journal" ]
+: >"$journal"
+unregister
+check "remove, where Wine did not know the service" prints 0 "^Took" "$tawny" remove
+check "takes away a journal that says nothing" [ ! -e "$journal" ]
+
+#
 # Files that somebody else has changed
 #
 
+new_prefix
+"$tawny" setup >/dev/null
 echo "a newer original" >"$system32/ws2_32.dll"
 check "remove leaves a file that has changed since" prints 0 "^Left .*ws2_32.dll as it is" \
     "$tawny" remove
@@ -151,8 +300,10 @@ new_prefix
 rm -rf "$prefix/tawny"
 check "setup where the directory tawny has been deleted" prints 0 "^Put" "$tawny" setup
 check "remove" prints 0 "^Took" "$tawny" remove
-check "does not take our own file for the original, but Wine's" \
-    cmp "$work/wine/lib/wine/x86_64-windows/ws2_32.dll" "$system32/ws2_32.dll"
+for dll in ws2_32 iphlpapi; do
+    check "does not take our own $dll.dll for the original, but Wine's" \
+        cmp "$work/wine/lib/wine/x86_64-windows/$dll.dll" "$system32/$dll.dll"
+done
 make_look_alike "$prefix"
 check "and leaves nothing else" same_as "$work/before" "$prefix"
 
@@ -179,6 +330,16 @@ exec $real "\$@"
 EOF
     chmod +x "$work/shims/$program"
 done
+# For the Wine that tawny calls: ends tawny.
+cat >"$work/shims/step" <<EOF
+#!/bin/sh
+fuse=\$((\$(cat "$work/fuse") - 1))
+echo "\$fuse" >"$work/fuse"
+[ "\$fuse" = 0 ] || exit 0
+[ -z "\$TEST_SIGNAL" ] || kill -s "\$TEST_SIGNAL" "\$(awk '{ print \$4 }' "/proc/\$PPID/stat")"
+exit 1
+EOF
+chmod +x "$work/shims/step"
 
 # Runs a command with the fuse at a number; succeeds if the fuse has burnt.
 burns()
@@ -196,6 +357,7 @@ new_prefix
 mkdir "$work/state"
 cp -a "$prefix" "$work/state/original"
 "$tawny" setup >/dev/null
+echo "1 add tcp 5000 20 0" >"$prefix/portpool.journal"
 cp -a "$prefix" "$work/state/this version"
 rm -rf "$prefix" && cp -a "$work/state/original" "$prefix"
 "$other" setup >/dev/null

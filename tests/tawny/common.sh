@@ -110,11 +110,13 @@ refuses_and_keeps()
     refuses "$@" && describe "$kept" | diff "$work/kept" -
 }
 
-# Prints all that is in a directory, but for the registry, which Wine writes when it likes.
+# Prints all that is in a directory, and of the registry, which Wine writes when it likes, only
+# whether it has the service.
 describe()
 {
     (
         cd "$1" || exit 1
+        [ ! -f system.reg ] || grep -o '"PortPool"=\|PortPool\(..Parameters\)\?\]' system.reg | sort
         find . -mindepth 1 ! -name '*.reg' -printf '%y %m %p %l\n' | LC_ALL=C sort
         find . -type f ! -name '*.reg' -exec md5sum {} + | LC_ALL=C sort -k 2
     )
@@ -131,16 +133,36 @@ make_look_alike()
     mkdir -p "$1/drive_c/windows/system32"
     printf 'WINE REGISTRY Version 2\n\n#arch=win64\n' >"$1/system.reg"
     echo "the original" >"$1/drive_c/windows/system32/ws2_32.dll"
+    echo "the original of another" >"$1/drive_c/windows/system32/iphlpapi.dll"
     echo "another DLL" >"$1/drive_c/windows/system32/other.dll"
     chmod 640 "$1/drive_c/windows/system32/ws2_32.dll"
 }
 
+# Prints what portpool.dll enters for its service into the registry.
+service_entries()
+{
+    cat <<'EOF'
+
+[Software\\Microsoft\\Windows NT\\CurrentVersion\\SvcHost] 1795275621
+"PortPool"=str(7):"PortPool\0"
+
+[System\\CurrentControlSet\\Services\\PortPool] 1795275621
+"ImagePath"=str(2):"%SystemRoot%\\system32\\svchost.exe -k PortPool"
+
+[System\\CurrentControlSet\\Services\\PortPool\\Parameters] 1795275621
+"ServiceDll"=str(2):"%SystemRoot%\\system32\\portpool.dll"
+EOF
+}
+
 # Makes what looks like a Wine, in DIRECTORY/bin and DIRECTORY/LIBRARY; its wine program prints its
-# environment and arguments.
+# environment and arguments, and knows how to register a service. If there is a program called step in
+# PATH, that is run before and after, and may fail.
 make_wine_look_alike()
 {
     mkdir -p "$1/bin" "$1/$2/x86_64-windows" "$1/$2/x86_64-unix"
     echo "Wine's ws2_32.dll" >"$1/$2/x86_64-windows/ws2_32.dll"
+    echo "Wine's iphlpapi.dll" >"$1/$2/x86_64-windows/iphlpapi.dll"
+    service_entries >"$1/entries"
     echo "Wine's ws2_32.so" >"$1/$2/x86_64-unix/ws2_32.so"
     printf '#!/bin/sh\nexit 1\n' >"$1/bin/wineserver"
     cat >"$1/bin/wine" <<'EOF'
@@ -148,6 +170,20 @@ make_wine_look_alike()
 if [ "$1" = --version ]; then
     echo "wine-8.0 (look-alike)"
     exit
+fi
+if [ "$1" = regsvr32 ]; then
+    entries=$(dirname "$(dirname "$0")")/entries
+    registry=$WINEPREFIX/system.reg
+    echo "$@" >>"$entries.log"
+    [ -f "$WINEPREFIX/drive_c/windows/system32/portpool.dll" ] || exit 3
+    ! command -v step >/dev/null || step || exit 5
+    others=$(awk 'NR == FNR { entries[$0]; next } !($0 in entries)' "$entries" "$registry")
+    {
+        printf '%s\n' "$others"
+        [ "$2" = /u ] || cat "$entries"
+    } >"$registry"
+    ! command -v step >/dev/null || step || exit 5
+    exit 0
 fi
 printf '%s\n' "$WINEPREFIX" "$WINEDLLPATH" "$WINEDLLOVERRIDES" "$@"
 exit 42

@@ -9,83 +9,12 @@
  */
 #include "util.h"
 
-/* Every shape of a native bind. */
-static const struct shape
-{
-    const char *address;
-    const char *option;
-} shapes[] = {
-    {"0.0.0.0", ""},  {"127.0.0.1", ""}, {"127.0.0.2", ""},        {"::", ""},
-    {"::", "v6only"}, {"::1", ""},       {"::ffff:127.0.0.1", ""},
-};
-
-static const char *protocol_name(const struct kind *kind)
-{
-    return kind->type == SOCK_STREAM ? "tcp" : "udp";
-}
-
-/* Binds the outsider: its socket's number, or the negative errno. */
-static int outsider_bind(const struct kind *kind, const char *address, USHORT port,
-                         const char *options)
-{
-    return outsider_number("bind %s %s %u %s", protocol_name(kind), address, port, options);
-}
-
-static int outsider_bind_shape(const struct kind *kind, const struct shape *shape, USHORT port,
-                               const char *options)
-{
-    char text[64];
-
-    snprintf(text, sizeof(text), "%s%s%s", options, *options ? " " : "", shape->option);
-    return outsider_bind(kind, shape->address, port, text);
-}
-
-/* Of all shapes, how many the outsider can bind; the last that it could. */
-static unsigned int outsider_gets(const struct kind *kind, USHORT port, const char *options,
-                                  const char **which)
-{
-    unsigned int i, count = 0;
-
-    for (i = 0; i < ARRAYSIZE(shapes); i++)
-    {
-        int id = outsider_bind_shape(kind, &shapes[i], port, options);
-
-        if (id < 0)
-        {
-            ok(id == -LINUX_EADDRINUSE, "%s %s: errno %d\n", shapes[i].address, shapes[i].option,
-               -id);
-            continue;
-        }
-        *which = shapes[i].address;
-        count++;
-        outsider("close %d", id);
-    }
-    return count;
-}
-
-static void check_kept_out_(int line, const struct kind *kind, USHORT port, const char *options)
-{
-    const char *which = "";
-    unsigned int count = outsider_gets(kind, port, options, &which);
-
-    ok_(__FILE__, line)(!count, "%u shapes of outsiders with \"%s\" get port %u, one is %s\n",
-                        count, options, port, which);
-}
-#define check_kept_out(...) check_kept_out_(__LINE__, __VA_ARGS__)
-
-static void check_kept_out_plainly_(int line, const struct kind *kind, USHORT port)
-{
-    check_kept_out_(line, kind, port, "");
-    check_kept_out_(line, kind, port, "reuseaddr");
-}
-#define check_kept_out_plainly(...) check_kept_out_plainly_(__LINE__, __VA_ARGS__)
-
 /* Also those of the same user that set SO_REUSEPORT. */
 static void check_kept_out_wholly_(int line, const struct kind *kind, USHORT port)
 {
-    check_kept_out_plainly_(line, kind, port);
-    check_kept_out_(line, kind, port, "reuseport");
-    check_kept_out_(line, kind, port, "reuseaddr reuseport");
+    check_kept_out_plainly_(__FILE__, line, kind, port);
+    check_kept_out_(__FILE__, line, kind, port, "reuseport");
+    check_kept_out_(__FILE__, line, kind, port, "reuseaddr reuseport");
 }
 #define check_kept_out_wholly(...) check_kept_out_wholly_(__LINE__, __VA_ARGS__)
 
@@ -145,7 +74,7 @@ static void test_explicit(const struct kind *kind)
     winetest_push_context("free");
     check_release(owner, block.token, 0);
     count = outsider_gets(kind, block.start, "", &which);
-    ok(count == ARRAYSIZE(shapes), "%u shapes get the port\n", count);
+    ok(count == OUTSIDER_SHAPES, "%u shapes get the port\n", count);
     check_close(owner);
     winetest_pop_context();
 }
@@ -200,14 +129,15 @@ static void test_outsider_first(const struct kind *kind)
     unsigned int i, j;
     int id;
 
-    for (i = 0; i < ARRAYSIZE(shapes); i++)
+    for (i = 0; i < OUTSIDER_SHAPES; i++)
     {
         for (j = 0; j < ARRAYSIZE(options); j++)
         {
             SOCKET s = open_socket(kind);
 
-            winetest_push_context("%s %s %s", shapes[i].address, shapes[i].option, options[j]);
-            id = outsider_bind_shape(kind, &shapes[i], start + 1, options[j]);
+            winetest_push_context("%s %s %s", outsider_shapes[i].address, outsider_shapes[i].option,
+                                  options[j]);
+            id = outsider_bind_shape(kind, &outsider_shapes[i], start + 1, options[j]);
             ok(id > 0, "errno %d\n", -id);
             check_acquire(s, start, 3, WSAEADDRINUSE, NULL);
             check_acquire(s, start + 1, 1, WSAEADDRINUSE, NULL);
@@ -436,7 +366,7 @@ static unsigned int count_connections(const struct kind *kind, SOCKET listener)
 
 /* The host prefers a listener at a more specific address, or of a narrower family. Our
  * clients connect to the kind's loopback address. */
-static BOOL is_preferred(const struct kind *kind, const struct shape *shape)
+static BOOL is_preferred(const struct kind *kind, const struct outsider_shape *shape)
 {
     return strstr(shape->address, kind->loopback) ||
            (kind->dual && !strcmp(shape->address, "0.0.0.0"));
@@ -452,16 +382,17 @@ static void test_listening_outsider(const struct kind *kind)
     int id;
 
     owner = open_socket(kind);
-    for (i = 0; i < ARRAYSIZE(shapes); i++)
+    for (i = 0; i < OUTSIDER_SHAPES; i++)
     {
-        winetest_push_context("against %s %s", shapes[i].address, shapes[i].option);
+        winetest_push_context("against %s %s", outsider_shapes[i].address,
+                              outsider_shapes[i].option);
         check_acquire(owner, find_ports(1), 1, 0, &block);
         s = draw(kind, &block, NULL);
         ok(!listen(s, SOMAXCONN), "error %d\n", WSAGetLastError());
-        id = outsider_bind_shape(kind, &shapes[i], block.start, "reuseport");
+        id = outsider_bind_shape(kind, &outsider_shapes[i], block.start, "reuseport");
         if (id > 0 && !outsider_number("listen %d", id)) listening++;
         count = count_connections(kind, s);
-        todo_wine_if(is_preferred(kind, &shapes[i]))
+        todo_wine_if(is_preferred(kind, &outsider_shapes[i]))
             ok(count == 100, "%u of 100 connections reached the listener\n", count);
         outsider("closeall");
         check_close(s);

@@ -6,7 +6,7 @@
  *
  * The documented error, no crash, and nothing held.
  */
-#include "util.h"
+#include "../conformance/target.h"
 
 static const DWORD codes[] = {
     SIO_ACQUIRE_PORT_RESERVATION,
@@ -29,8 +29,7 @@ struct input
     DWORD *returned_pointer;
 };
 
-static SOCKET block_owner; /* on TCP */
-static struct block live_block;
+static struct block live_block; /* on TCP */
 
 static void input_init(struct input *input, DWORD code, SOCKET s)
 {
@@ -264,8 +263,10 @@ static void test_sockets(void)
     event = CreateEventW(NULL, FALSE, FALSE, NULL);
     closesocket(closed);
     port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
-    ok(port == (HANDLE)closed, "the handle was not used again\n");
-    check_not_socket(closed, WSAENOTSOCK);
+    if (port == (HANDLE)closed)
+        check_not_socket(closed, WSAENOTSOCK);
+    else
+        win_skip("the handle was not used again\n");
     check_not_socket((SOCKET)event, WSAENOTSOCK);
     CloseHandle(event);
     CloseHandle(port);
@@ -322,7 +323,7 @@ static void test_other_protocols(void)
 
 static void test_ranges(const struct kind *kind)
 {
-    USHORT start = live_block.start + live_block.count;
+    USHORT start = find_ports(2);
     SOCKET s = open_socket(kind);
 
     check_acquire(s, start, 0, WSAEINVAL, NULL);
@@ -414,19 +415,15 @@ static void test_other_codes(SOCKET s)
     }
 }
 
-START_TEST(input)
+/* What is wrong with a call, rather than with what it asks for. */
+static void test_calls(void)
 {
-    const struct kind *kind;
+    SOCKET owner = open_socket(&kinds[TCP4]), s;
     unsigned int i;
-    WSADATA data;
-    SOCKET s;
 
-    WSAStartup(MAKEWORD(2, 2), &data);
     /* The block, and two ports beside it for what would be held. */
-    live_block.start = find_ports(4);
-    block_owner = open_socket(&kinds[TCP4]);
-    check_acquire(block_owner, live_block.start, 2, 0, &live_block);
-
+    check_acquire(owner, find_ports(4), 2, 0, &live_block);
+    if (!live_block.token) return;
     s = open_socket(&kinds[TCP4]);
     for (i = 0; i < ARRAYSIZE(codes); i++)
     {
@@ -439,8 +436,20 @@ START_TEST(input)
     test_other_codes(s);
     test_sockets();
     test_other_protocols();
+    check_close(s);
+    check_close(owner);
+}
+
+START_TEST(input)
+{
+    const struct kind *kind;
+    WSADATA data;
+
+    WSAStartup(MAKEWORD(2, 2), &data);
+    if (target_reserves(&kinds[TCP4])) test_calls();
     for_each_kind(kind)
     {
+        if (!target_reserves(kind)) continue;
         winetest_push_context("%s", kind->name);
         test_ranges(kind);
         test_all_ports(kind);
@@ -448,7 +457,5 @@ START_TEST(input)
         test_tokens(kind);
         winetest_pop_context();
     }
-    check_close(s);
-    check_close(block_owner);
     WSACleanup();
 }

@@ -6,7 +6,7 @@
  *
  * The rounds are made by a child process, which the host can find by its command line.
  */
-#include "util.h"
+#include "../conformance/target.h"
 
 #include <psapi.h>
 
@@ -171,7 +171,10 @@ static void test_rounds(int process)
 {
     struct usage before, after;
 
+    if (!target_reserves_all()) return;
     make_rounds(WARM_UP);
+    /* What failing checks leave open is no leak. */
+    if (winetest_get_failures()) return;
     before = usage_now(process);
     make_rounds(ROUNDS);
     after = usage_now(process);

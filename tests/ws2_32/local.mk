@@ -5,33 +5,44 @@
 
 WS2_32_TESTS = acquire associate bind close exports host implicit input interface leak many msquic \
 	overlapped process release threads
-WS2_32_TEST_C = $(WS2_32_TESTS:%=tests/ws2_32/%.c) tests/ws2_32/outsider.c tests/ws2_32/util.c
-WS2_32_TEST_H = tests/ws2_32/util.h include/wine/test.h
+WS2_32_TEST_C = $(WS2_32_TESTS:%=tests/ws2_32/%.c)
+WS2_32_TEST_H = include/wine/test.h
+# These serve other test programs too.
+TEST_UTIL_C = tests/ws2_32/exporttable.c tests/ws2_32/outsider.c tests/ws2_32/peer.c \
+	tests/ws2_32/util.c
+TEST_UTIL_H = tests/ws2_32/exporttable.h tests/ws2_32/outsider.h tests/ws2_32/peer.h \
+	tests/ws2_32/util.h
 WS2_32_TEST = $(windir)/ws2_32_test.exe
 
 CHECKS += check-windows
 
-EXTRA_DIST += $(WS2_32_TEST_C) $(WS2_32_TEST_H) tests/run-windows
+EXTRA_DIST += $(WS2_32_TEST_C) $(WS2_32_TEST_H) $(TEST_UTIL_C) $(TEST_UTIL_H) tests/run-windows
 
-# The program's list of tests, in the form in which Wine's build makes it.
-$(windir)/obj/tests/ws2_32/testlist.c: $(srcdir)/tests/ws2_32/local.mk
-	@$(MKDIR_P) $(@D)
-	$(AM_V_GEN){ printf '#define STANDALONE\n#include "wine/test.h"\n\n'; \
-	printf 'extern void func_%s(void);\n' $(WS2_32_TESTS); \
+# A program's list of tests, in the form in which Wine's build makes it.
+define TEST_LIST
+@$(MKDIR_P) $(@D)
+$(AM_V_GEN){ printf '#define STANDALONE\n#include "wine/test.h"\n\n'; \
+	printf 'extern void func_%s(void);\n' $(1); \
 	printf '\nconst struct test winetest_testlist[] = {\n'; \
-	for test in $(WS2_32_TESTS); do printf '    {"%s", func_%s},\n' $$test $$test; done; \
+	for test in $(1); do printf '    {"%s", func_%s},\n' $$test $$test; done; \
 	printf '    {NULL, NULL},\n};\n'; } >$@
+endef
 
-$(windir)/obj/tests/%.o: $(srcdir)/tests/%.c $(WS2_32_TEST_H)
+$(windir)/obj/tests/ws2_32/testlist.c: $(srcdir)/tests/ws2_32/local.mk
+	$(call TEST_LIST,$(WS2_32_TESTS))
+
+$(windir)/obj/tests/%.o: $(srcdir)/tests/%.c $(WS2_32_TEST_H) $(TEST_UTIL_H) \
+		$(IPHLPAPI_TEST_H)
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -c -o $@ $<
 
-$(windir)/obj/tests/%.o: $(windir)/obj/tests/%.c $(WS2_32_TEST_H)
+$(windir)/obj/tests/%.o: $(windir)/obj/tests/%.c include/wine/test.h
 	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -c -o $@ $<
 
-$(WS2_32_TEST): $(WS2_32_TEST_C:%.c=$(windir)/obj/%.o) $(windir)/obj/tests/ws2_32/testlist.o
+$(WS2_32_TEST): $(WS2_32_TEST_C:%.c=$(windir)/obj/%.o) $(TEST_UTIL_C:%.c=$(windir)/obj/%.o) \
+		$(windir)/obj/tests/ws2_32/testlist.o
 	$(AM_V_GEN)$(MINGW_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32 -liphlpapi
 
 .PHONY: check-windows
-check-windows: all $(WS2_32_TEST) $(OUTSIDER)
+check-windows: all $(WS2_32_TEST) $(IPHLPAPI_TEST) $(OUTSIDER)
 	$(srcdir)/tests/run-windows . tools/tawny

@@ -90,3 +90,73 @@ int outsider_number(const char *format, ...)
     ok(0, "the outsider answered \"%s\"\n", answer);
     return -1;
 }
+
+const struct outsider_shape outsider_shapes[OUTSIDER_SHAPES] = {
+    {"0.0.0.0", ""},  {"127.0.0.1", ""}, {"127.0.0.2", ""},        {"::", ""},
+    {"::", "v6only"}, {"::1", ""},       {"::ffff:127.0.0.1", ""},
+};
+
+const char *protocol_name(const struct kind *kind)
+{
+    return kind->type == SOCK_STREAM ? "tcp" : "udp";
+}
+
+int outsider_bind(const struct kind *kind, const char *address, USHORT port, const char *options)
+{
+    return outsider_number("bind %s %s %u %s", protocol_name(kind), address, port, options);
+}
+
+int outsider_bind_shape(const struct kind *kind, const struct outsider_shape *shape, USHORT port,
+                        const char *options)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%s%s%s", options, *options ? " " : "", shape->option);
+    return outsider_bind(kind, shape->address, port, text);
+}
+
+unsigned int outsider_gets(const struct kind *kind, USHORT port, const char *options,
+                           const char **which)
+{
+    unsigned int i, count = 0;
+
+    for (i = 0; i < OUTSIDER_SHAPES; i++)
+    {
+        const struct outsider_shape *shape = &outsider_shapes[i];
+        int id = outsider_bind_shape(kind, shape, port, options);
+
+        if (id < 0)
+        {
+            ok(id == -LINUX_EADDRINUSE, "%s %s: errno %d\n", shape->address, shape->option, -id);
+            continue;
+        }
+        *which = shape->address;
+        count++;
+        outsider("close %d", id);
+    }
+    return count;
+}
+
+void check_kept_out_(const char *file, int line, const struct kind *kind, USHORT port,
+                     const char *options)
+{
+    const char *which = "";
+    unsigned int count = outsider_gets(kind, port, options, &which);
+
+    ok_(file, line)(!count, "%u shapes of outsiders with \"%s\" get port %u, one is %s\n", count,
+                    options, port, which);
+}
+
+void check_kept_out_plainly_(const char *file, int line, const struct kind *kind, USHORT port)
+{
+    check_kept_out_(file, line, kind, port, "");
+    check_kept_out_(file, line, kind, port, "reuseaddr");
+}
+
+int outsider_find_process(const char *word)
+{
+    int number = outsider_number("find-process %s", word);
+
+    ok(number > 0, "the host does not know the process\n");
+    return number;
+}

@@ -4,61 +4,31 @@
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "util.h"
+#include "../conformance/target.h"
+#include "peer.h"
 
-#include <stdlib.h>
-
-#define TIMEOUT 20000
-
-/* Children say by a semaphore that they have come as far as their parent wants, and wait for an
- * event, the first time for the first and then for the second. */
-static HANDLE ready, go_on[2];
-
-static void signals_init(void)
+/* The commands of a peer have the kind's number and the block's start port. */
+static const struct kind *command_kind(char **words)
 {
-    SECURITY_ATTRIBUTES inherited = {sizeof(inherited), NULL, TRUE};
-
-    ready = CreateSemaphoreW(&inherited, 0, 100, NULL);
-    go_on[0] = CreateEventW(&inherited, TRUE, FALSE, NULL);
-    go_on[1] = CreateEventW(&inherited, TRUE, FALSE, NULL);
+    return &kinds[atoi(words[1])];
 }
 
-/* The child's command: what it is to do, two numbers, the signals, and a word to find it by. */
-static HANDLE start_marked_peer(const char *what, UINT kind, ULONG64 number, const char *mark)
+static USHORT command_port(char **words)
 {
-    ResetEvent(go_on[0]);
-    ResetEvent(go_on[1]);
-    return start_child("%s %u %s %p %p %p %s", what, kind, wine_dbgstr_longlong(number), ready,
-                       go_on[0], go_on[1], mark);
+    return atoi(words[2]);
 }
 
-static HANDLE start_peer(const char *what, UINT kind, ULONG64 number)
-{
-    return start_marked_peer(what, kind, number, "");
-}
-
-static void say_ready(unsigned int step)
-{
-    ReleaseSemaphore(ready, 1, NULL);
-    ok(!WaitForSingleObject(go_on[step], TIMEOUT), "nobody says to go on\n");
-}
-
-static BOOL wait_ready(void)
-{
-    BOOL success = !WaitForSingleObject(ready, TIMEOUT);
-
-    ok(success, "the child is not ready\n");
-    return success;
-}
-
-/* The child's part: our block is another process's to it. */
-static void child_foreign_block(const struct kind *kind, USHORT start)
+/* Our block is another process's to the peer. */
+static void command_foreign_block(char **words, struct peer_answer *answer)
 {
     static const char *const options[] = {"", "reuse", "exclusive"};
+    const struct kind *kind = command_kind(words);
+    USHORT start = command_port(words);
     unsigned int i;
     int on = 1;
     SOCKET s;
 
+    (void)answer;
     for (i = 0; i < ARRAYSIZE(options); i++)
     {
         winetest_push_context("%s", options[i]);
@@ -81,55 +51,54 @@ static void child_foreign_block(const struct kind *kind, USHORT start)
     check_close(s);
 }
 
-static void test_foreign_block(unsigned int index)
+static void test_foreign_block(struct peer *peer, unsigned int index)
 {
     const struct kind *kind = &kinds[index];
     SOCKET owner = open_socket(kind), s;
     struct block block;
-    HANDLE process;
 
     check_acquire(owner, find_ports(4), 3, 0, &block);
     s = associated(kind, &block);
     check_bind(s, block.start + 1, 0);
-    process = start_peer("foreign_block", index, block.start);
-    wait_child_process(process);
-    CloseHandle(process);
+    peer_ask(peer, 0, "foreign_block %u %u", index, block.start);
     check_close(s);
     check_close(owner);
 }
 
 /* Nor is its token any use there. */
-static void child_foreign_token(const struct kind *kind, ULONG64 token)
+static void command_foreign_token(char **words, struct peer_answer *answer)
 {
-    SOCKET s = open_socket(kind);
+    SOCKET s = open_socket(command_kind(words));
+    ULONG64 token = strtoull(words[2], NULL, 16);
 
+    (void)answer;
     check_associate(s, token, WSAEINVAL);
     check_release(s, token, WSAEINVAL);
     check_bind(s, 0, 0);
     check_close(s);
 }
 
-static void test_foreign_token(unsigned int index)
+static void test_foreign_token(struct peer *peer, unsigned int index)
 {
     const struct kind *kind = &kinds[index];
     struct block block;
     SOCKET owner = acquire_any(kind, 1, &block), s;
-    HANDLE process;
 
-    process = start_peer("foreign_token", index, block.token);
-    wait_child_process(process);
-    CloseHandle(process);
+    peer_ask(peer, 0, "foreign_token %u %s", index, wine_dbgstr_longlong(block.token));
     s = draw(kind, &block, NULL);
     check_close(s);
     check_close(owner);
 }
 
-/* Blocks that the child holds when it ends, in whichever way. */
-static void child_hold(const struct kind *kind, USHORT start)
+/* Blocks that the peer holds when it ends, in whichever way. */
+static void command_hold(char **words, struct peer_answer *answer)
 {
+    const struct kind *kind = command_kind(words);
     SOCKET owner = open_socket(kind), s;
+    USHORT start = command_port(words);
     struct block block;
 
+    (void)answer;
     check_acquire(owner, start, 100, 0, &block);
     s = associated(kind, &block);
     check_bind(s, start + 1, 0);
@@ -137,56 +106,23 @@ static void child_hold(const struct kind *kind, USHORT start)
     check_bind(s, start + 2, 0);
     if (kind->type == SOCK_STREAM) ok(!listen(s, 1), "error %d\n", WSAGetLastError());
     associated(kind, &block);
-    say_ready(0);
 }
 
-/* How the child's end came about. */
-enum end
-{
-    END_EXIT,      /* by itself, leaving all open */
-    END_TERMINATE, /* by TerminateProcess */
-    END_KILL,      /* by SIGKILL */
-};
-
-/* Finds the child's number on the host by its command line. */
-static int host_process(const char *mark)
-{
-    int number = outsider_number("find-process %s", mark);
-
-    ok(number > 0, "the host does not know the process\n");
-    return number;
-}
-
-static void test_end(unsigned int index, enum end end)
+static void test_end(unsigned int index, enum peer_end end)
 {
     const struct kind *kind = &kinds[index];
     USHORT start = find_ports(100);
-    const char *mark = unique_word();
-    HANDLE process;
+    struct peer peer;
     SOCKET s;
 
-    process = start_marked_peer("hold", index, start, mark);
-    if (!wait_ready()) return;
+    if (!peer_start(&peer)) return;
+    peer_ask(&peer, 0, "hold %u %u", index, start);
     check_reserved(kind, start);
     check_reserved(kind, start + 1);
     check_reserved(kind, start + 99);
     s = open_socket(kind);
     check_acquire(s, start, 1, WSAEADDRINUSE, NULL);
-    switch (end)
-    {
-    case END_EXIT:
-        SetEvent(go_on[0]);
-        wait_child_process(process);
-        break;
-    case END_TERMINATE:
-        ok(TerminateProcess(process, 1), "error %lu\n", GetLastError());
-        break;
-    case END_KILL:
-        outsider("kill %u", host_process(mark));
-        break;
-    }
-    ok(!WaitForSingleObject(process, TIMEOUT), "the child has not ended\n");
-    CloseHandle(process);
+    peer_end(&peer, end);
 
     /* At once. */
     check_acquire(s, start, 100, 0, NULL);
@@ -194,31 +130,22 @@ static void test_end(unsigned int index, enum end end)
     check_free(kind, start, 100);
 }
 
-/* The child's part in a race: says by its exit code how many of the blocks it got. */
-static void child_race(const struct kind *kind, USHORT start, UINT count)
+/* A peer's part in a race: says how many of the blocks it got, and keeps them. */
+static void command_race(char **words, struct peer_answer *answer)
 {
+    UINT i, count = atoi(words[3]);
     INET_PORT_RESERVATION_INSTANCE instance;
-    SOCKET sockets[64];
-    UINT i, got = 0;
 
-    say_ready(0);
     for (i = 0; i < count; i++)
     {
-        INET_PORT_RANGE range = {htons(start + 10 * i), 10};
-        int error;
+        INET_PORT_RANGE range = {htons(command_port(words) + 10 * i), 10};
+        SOCKET s = open_socket(command_kind(words));
+        int error = reservation_ioctl(s, SIO_ACQUIRE_PORT_RESERVATION, &range, sizeof(range),
+                                      &instance, sizeof(instance));
 
-        sockets[i] = open_socket(kind);
-        error = reservation_ioctl(sockets[i], SIO_ACQUIRE_PORT_RESERVATION, &range, sizeof(range),
-                                  &instance, sizeof(instance));
         ok(!error || error == WSAEADDRINUSE, "error %d\n", error);
-        got += !error;
+        answer->value += !error;
     }
-    /* All are kept until all have tried. */
-    say_ready(1);
-    ok(got <= count, "got %u\n", got);
-    if (winetest_get_failures()) return;
-    WSACleanup();
-    ExitProcess(0x1000 + got);
 }
 
 /* Several processes want the same blocks: one gets it, all others are told. */
@@ -226,80 +153,58 @@ static void test_race(unsigned int index)
 {
     enum
     {
-        PROCESSES = 3,
+        PEERS = 3,
         BLOCKS = 40
     };
-    HANDLE processes[PROCESSES];
     USHORT start = find_ports(10 * BLOCKS);
-    DWORD code, got = 0;
-    unsigned int i, step;
+    struct peer peers[PEERS];
+    unsigned int i, got = 0;
 
-    for (i = 0; i < PROCESSES; i++) processes[i] = start_peer("race", index, start | BLOCKS << 16);
-    for (step = 0; step < 2; step++)
-    {
-        for (i = 0; i < PROCESSES; i++) wait_ready();
-        SetEvent(go_on[step]);
-    }
-    for (i = 0; i < PROCESSES; i++)
-    {
-        ok(!WaitForSingleObject(processes[i], TIMEOUT), "a child has not ended\n");
-        GetExitCodeProcess(processes[i], &code);
-        ok(code >= 0x1000, "exit code %#lx\n", code);
-        if (code >= 0x1000) got += code - 0x1000;
-        CloseHandle(processes[i]);
-    }
-    ok(got == BLOCKS, "%lu of %u blocks were given\n", got, BLOCKS);
+    for (i = 0; i < PEERS; i++)
+        if (!peer_start(&peers[i])) return;
+    for (i = 0; i < PEERS; i++) peer_post(&peers[i], "race %u %u %u", index, start, BLOCKS);
+    for (i = 0; i < PEERS; i++) got += peer_fetch(&peers[i]).value;
+    ok(got == BLOCKS, "%u of %u blocks were given\n", got, BLOCKS);
+    for (i = 0; i < PEERS; i++) peer_end(&peers[i], PEER_EXIT);
     check_free(&kinds[index], start, 10 * BLOCKS);
 }
 
-static void child_idle(void)
-{
-    say_ready(0);
-}
-
-/* A socket that a child has a handle of. */
+/* A socket that a peer has a handle of. */
 static void test_inherited(unsigned int index)
 {
     const struct kind *kind = &kinds[index];
     struct block block;
     SOCKET owner = acquire_any(kind, 2, &block), other = open_socket(kind);
-    HANDLE process;
+    struct peer peer;
 
     ok(SetHandleInformation((HANDLE)owner, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT), "error %lu\n",
        GetLastError());
-    process = start_peer("idle", index, 0);
-    if (!wait_ready()) return;
+    if (!peer_start(&peer)) return;
     /* While that lives, so does the socket, and what it acquired. */
     check_close(owner);
     check_reserved(kind, block.start);
     check_acquire(other, block.start, 2, WSAEADDRINUSE, NULL);
     check_close(draw(kind, &block, NULL));
-    SetEvent(go_on[0]);
-    wait_child_process(process);
-    CloseHandle(process);
+    peer_end(&peer, PEER_EXIT);
     check_acquire(other, block.start, 2, 0, NULL);
     check_close(other);
 }
 
-/* What a child makes in a table that has seen a process end there before. */
-static void test_dead_owner(unsigned int index)
+/* What a peer makes of a table that has seen a process end there before. */
+static void test_dead_owner(struct peer *peer, unsigned int index)
 {
     const struct kind *kind = &kinds[index];
     USHORT start = find_ports(100);
-    HANDLE process;
+    struct peer dying;
     int i;
 
     for (i = 0; i < 2; i++)
     {
-        process = start_peer("hold", index, start);
-        if (!wait_ready()) return;
-        TerminateProcess(process, 1);
-        WaitForSingleObject(process, TIMEOUT);
-        CloseHandle(process);
+        if (!peer_start(&dying)) return;
+        peer_ask(&dying, 0, "hold %u %u", index, start);
+        peer_end(&dying, PEER_TERMINATE);
     }
-    process = start_peer("foreign_token", index, 1);
-    wait_child_process(process);
-    CloseHandle(process);
+    peer_ask(peer, 0, "foreign_token %u 1", index);
     /* A port that a dead process drew is no more reserved than any other. */
     if (kind->type == SOCK_DGRAM)
     {
@@ -311,56 +216,47 @@ static void test_dead_owner(unsigned int index)
     check_free(kind, start, 100);
 }
 
-static void run_child(char **argv)
+static void test_kind(unsigned int index)
 {
-    const struct kind *kind = &kinds[atoi(argv[3])];
-    ULONG64 number = strtoull(argv[4], NULL, 16);
+    struct peer peer;
 
-    ready = (HANDLE)(ULONG_PTR)strtoull(argv[5], NULL, 16);
-    go_on[0] = (HANDLE)(ULONG_PTR)strtoull(argv[6], NULL, 16);
-    go_on[1] = (HANDLE)(ULONG_PTR)strtoull(argv[7], NULL, 16);
-    if (!strcmp(argv[2], "foreign_block")) child_foreign_block(kind, number);
-    if (!strcmp(argv[2], "foreign_token")) child_foreign_token(kind, number);
-    if (!strcmp(argv[2], "hold")) child_hold(kind, number);
-    if (!strcmp(argv[2], "race")) child_race(kind, number & 0xffff, number >> 16);
-    if (!strcmp(argv[2], "idle")) child_idle();
-}
-
-static void run_parent(void)
-{
-    static const unsigned int some[] = {TCP4, TCP_DUAL, UDP4, UDP6};
-    unsigned int i;
-
-    signals_init();
-    for (i = 0; i < ARRAYSIZE(some); i++)
-    {
-        winetest_push_context("%s", kinds[some[i]].name);
-        test_foreign_block(some[i]);
-        test_foreign_token(some[i]);
-        test_end(some[i], END_EXIT);
-        test_end(some[i], END_TERMINATE);
-        if (outsider_available())
-            test_end(some[i], END_KILL);
-        else
-            skip("no outsider to kill a process\n");
-        test_race(some[i]);
-        test_inherited(some[i]);
-        test_dead_owner(some[i]);
-        winetest_pop_context();
-    }
-    outsider_disconnect();
+    if (!peer_start(&peer)) return;
+    test_foreign_block(&peer, index);
+    test_foreign_token(&peer, index);
+    test_end(index, PEER_EXIT);
+    test_end(index, PEER_TERMINATE);
+    if (outsider_available())
+        test_end(index, PEER_KILL);
+    else
+        skip("no outsider to kill a process\n");
+    test_race(index);
+    test_inherited(index);
+    test_dead_owner(&peer, index);
+    peer_end(&peer, PEER_EXIT);
 }
 
 START_TEST(process)
 {
+    static const struct peer_command commands[] = {
+        {"foreign_block", command_foreign_block},
+        {"foreign_token", command_foreign_token},
+        {"hold", command_hold},
+        {"race", command_race},
+        {NULL},
+    };
+    static const unsigned int some[] = {TCP4, TCP_DUAL, UDP4, UDP6};
+    unsigned int i;
     WSADATA data;
-    char **argv;
-    int argc = winetest_get_mainargs(&argv);
 
     WSAStartup(MAKEWORD(2, 2), &data);
-    if (argc >= 8)
-        run_child(argv);
-    else
-        run_parent();
+    if (!peer_serve(commands))
+        for (i = 0; i < ARRAYSIZE(some); i++)
+        {
+            if (!target_reserves(&kinds[some[i]])) continue;
+            winetest_push_context("%s", kinds[some[i]].name);
+            test_kind(some[i]);
+            winetest_pop_context();
+        }
+    outsider_disconnect();
     WSACleanup();
 }

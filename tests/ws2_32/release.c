@@ -6,7 +6,7 @@
  *
  * Tokens of other processes are in process.c.
  */
-#include "util.h"
+#include "../conformance/target.h"
 
 /* The order of the documents' example: the sockets are closed after the release. */
 static void test_documented(const struct kind *kind)
@@ -135,6 +135,7 @@ START_TEST(release)
     WSAStartup(MAKEWORD(2, 2), &data);
     for_each_kind(kind)
     {
+        if (!target_reserves(kind)) continue;
         winetest_push_context("%s", kind->name);
         test_documented(kind);
         test_live_sockets(kind);

@@ -17,6 +17,8 @@
 
 #include "wine/test.h"
 
+#include "outsider.h"
+
 /* The sockets that the rules are tried with. */
 struct kind
 {
@@ -153,19 +155,5 @@ void run_in_child(void (*function)(int process), unsigned int seconds);
 
 /* Runs this program's current test again with more arguments, in another process. */
 HANDLE start_child(const char *format, ...) WINETEST_PRINTF(1, 2);
-
-/* The native program whose commands stand in tests/native/outsider.c. Without it tests skip what
- * concerns it. */
-BOOL outsider_available(void);
-/* Sends a command; its answer, until the next call. */
-const char *outsider(const char *format, ...) WINETEST_PRINTF(1, 2);
-/* The same for an answer that begins with a number, which it returns; or the negative errno. */
-int outsider_number(const char *format, ...) WINETEST_PRINTF(1, 2);
-/* Before WSACleanup. The outsider closes what it opened for us. */
-void outsider_disconnect(void);
-
-/* As Linux numbers them. */
-#define LINUX_EADDRINUSE 98
-#define LINUX_EACCES     13
 
 #endif

@@ -9,10 +9,13 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "journal.h"
+#include "occupied.h"
 #include "placeholder.h"
 #include "process.h"
 #include "sockets.h"
 #include "watch.h"
+#include "wineserver.h"
 
 typedef int32_t (*call_function)(void *args);
 
@@ -169,6 +172,88 @@ static int32_t call_watch_list(void *args)
     return 0;
 }
 
+static int32_t call_share(void *args)
+{
+    struct unix_share_params *params = args;
+
+    placeholder_share(call_pointer(params->fds), params->count);
+    return 0;
+}
+
+static int32_t call_restore(void *args)
+{
+    struct unix_restore_params *params = args;
+
+    params->status = placeholder_restore(params->protocol, params->start, params->count,
+                                         call_pointer(params->fds), call_pointer(params->restored));
+    return 0;
+}
+
+static int32_t call_make_room(void *args)
+{
+    struct unix_make_room_params *params = args;
+
+    params->status =
+        placeholder_make_room(params->socket, params->protocol, params->port, &params->placeholder);
+    return 0;
+}
+
+static int32_t call_occupied(void *args)
+{
+    struct unix_occupied_params *params = args;
+
+    params->status = occupied_list(params->protocol, params->start, params->count,
+                                   call_pointer(params->occupied));
+    return 0;
+}
+
+static int32_t call_overlap(void *args)
+{
+    struct unix_overlap_params *params = args;
+
+    params->overlaps = occupied_overlaps(params->socket, params->address, params->port);
+    return 0;
+}
+
+static int32_t call_journal_open(void *args)
+{
+    struct unix_journal_open_params *params = args;
+
+    params->status = journal_open();
+    return 0;
+}
+
+static int32_t call_journal_read(void *args)
+{
+    struct unix_journal_read_params *params = args;
+
+    params->status = journal_read(call_pointer(params->records), params->size, &params->count);
+    return 0;
+}
+
+static int32_t call_journal_append(void *args)
+{
+    struct unix_journal_append_params *params = args;
+
+    params->status = journal_append(&params->record);
+    return 0;
+}
+
+static int32_t call_journal_trim(void *args)
+{
+    struct unix_journal_trim_params *params = args;
+
+    params->status = journal_trim(&params->remaining);
+    return 0;
+}
+
+static int32_t call_follow_wineserver(void *args)
+{
+    (void)args;
+    wineserver_follow();
+    return 0;
+}
+
 __attribute__((visibility("default"))) const call_function __wine_unix_call_funcs[] = {
     [UNIX_CALL_IDENTIFY] = call_identify,
     [UNIX_CALL_ALIVE] = call_alive,
@@ -188,4 +273,14 @@ __attribute__((visibility("default"))) const call_function __wine_unix_call_func
     [UNIX_CALL_WATCH_ADD] = call_watch_add,
     [UNIX_CALL_WATCH_READY] = call_watch_ready,
     [UNIX_CALL_WATCH_LIST] = call_watch_list,
+    [UNIX_CALL_SHARE] = call_share,
+    [UNIX_CALL_RESTORE] = call_restore,
+    [UNIX_CALL_MAKE_ROOM] = call_make_room,
+    [UNIX_CALL_OCCUPIED] = call_occupied,
+    [UNIX_CALL_OVERLAP] = call_overlap,
+    [UNIX_CALL_JOURNAL_OPEN] = call_journal_open,
+    [UNIX_CALL_JOURNAL_READ] = call_journal_read,
+    [UNIX_CALL_JOURNAL_APPEND] = call_journal_append,
+    [UNIX_CALL_JOURNAL_TRIM] = call_journal_trim,
+    [UNIX_CALL_FOLLOW_WINESERVER] = call_follow_wineserver,
 };

@@ -7,6 +7,7 @@
  * A placeholder is bound to the wildcard address of both families and does nothing else. While it
  * exists, the kernel refuses its port to every other socket of the host. SO_REUSEPORT, set on it
  * for an instant, lets in one socket that we mean to let in. SO_REUSEADDR would let in strangers.
+ * A shared placeholder, of a persistent range, has SO_REUSEPORT set all the time.
  */
 #define _GNU_SOURCE
 #include "placeholder.h"
@@ -17,6 +18,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +31,10 @@
 /* Descriptors that a block leaves to the rest of the process: without them the program that
  * reserved could not so much as open the socket that is to use the block. */
 #define PLACEHOLDER_SPARE_DESCRIPTORS 64
+
+/* What a shared TCP placeholder has for its traffic class, by which it is known from a program's
+ * socket that is merely bound. It has no traffic. Nobody has assigned this one a meaning. */
+#define PLACEHOLDER_TRAFFIC_CLASS 0xfc
 
 #ifndef SO_BINDTOIFINDEX
 #define SO_BINDTOIFINDEX 62
@@ -51,8 +57,14 @@ struct holding
     uint16_t count;
     int32_t *fds;
     struct doubt *doubts; /* one a port, NULL while no port needs one */
+    rlim_t limit;         /* of descriptors */
     int family;
     bool dual; /* placeholders must be told to cover IPv4 too */
+    /* Sockets that share the ports are no hindrance, and this one is not either. */
+    bool restoring;
+    uint32_t friend_inode;
+    bool looked; /* at the host's sockets, before a port was in doubt */
+    bool known;  /* … and it named them */
 };
 
 static bool placeholder_set(int fd, int option, int value)
@@ -77,12 +89,27 @@ static enum unix_status placeholder_failure(void)
     }
 }
 
+static rlim_t placeholder_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) ? RLIM_INFINITY : limit.rlim_cur;
+}
+
 static int placeholder_socket(const struct holding *holding)
 {
     int type = holding->protocol == UNIX_TCP ? SOCK_STREAM : SOCK_DGRAM, off = 0;
     int fd = socket(holding->family, type | SOCK_CLOEXEC, 0);
 
-    if (fd != -1 && holding->dual) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    if (fd == -1) return -1;
+    /* The kernel gives the lowest number that is free: all those below are taken. */
+    if ((rlim_t)fd + PLACEHOLDER_SPARE_DESCRIPTORS >= holding->limit)
+    {
+        close(fd);
+        errno = EMFILE;
+        return -1;
+    }
+    if (holding->dual) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     return fd;
 }
 
@@ -92,6 +119,7 @@ static enum unix_status placeholder_probe_family(struct holding *holding)
     socklen_t length = sizeof(int);
     int only = 0, fd;
 
+    holding->limit = placeholder_descriptor_limit();
     holding->family = AF_INET6;
     if ((fd = placeholder_socket(holding)) == -1)
     {
@@ -122,25 +150,75 @@ static int placeholder_bind(const struct holding *holding, int fd, uint16_t port
     return bind(fd, &any.address, sizeof(any.in));
 }
 
+static bool placeholder_make_doubts(struct holding *holding)
+{
+    if (!holding->doubts) holding->doubts = calloc(holding->count, sizeof(*holding->doubts));
+    return holding->doubts != NULL;
+}
+
 static enum unix_status placeholder_doubt(struct holding *holding, uint16_t port, uint32_t inode)
 {
-    if (!holding->doubts && !(holding->doubts = calloc(holding->count, sizeof(*holding->doubts))))
-        return UNIX_NO_MEMORY;
+    if (!placeholder_make_doubts(holding)) return UNIX_NO_MEMORY;
     holding->doubts[port - holding->start] = (struct doubt){.exists = true, .inode = inode};
     return UNIX_SUCCESS;
 }
 
-/* Says whether a socket is bound to the port at the wildcard address. One in TIME_WAIT does not
- * count, for it has an address of its own, and nobody has this one. */
-static bool placeholder_wildcard_taken(uint16_t port)
+/* Says whether a socket is bound to the port at the wildcard address; with sharing, one that does
+ * not share it. One in TIME_WAIT does not count, for it has an address of its own, and nobody has
+ * this one. */
+static bool placeholder_wildcard_taken(uint16_t port, bool sharing)
 {
     struct sockaddr_in unused = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(0x7f4d4d4d)}};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool taken = fd == -1 || bind(fd, (struct sockaddr *)&unused, sizeof(unused));
+    bool taken;
 
-    if (fd != -1) close(fd);
+    if (fd == -1) return true;
+    if (sharing) placeholder_set(fd, SO_REUSEPORT, 1);
+    taken = bind(fd, (struct sockaddr *)&unused, sizeof(unused));
+    close(fd);
     return taken;
+}
+
+/* Says whether a socket keeps us from holding a port of a persistent range again, past which
+ * SO_REUSEADDR let us. A listener shares, else the kernel had refused us; a connection is not
+ * harmed. One that is merely bound may be, when it listens. */
+static bool placeholder_bars(const struct holding *holding, const struct host_socket *host_socket)
+{
+    return host_socket->merely_bound && host_socket->inode != holding->friend_inode &&
+           !placeholder_recognises(UNIX_TCP, host_socket);
+}
+
+static void placeholder_look_at(const struct host_socket *host_socket, void *context)
+{
+    struct holding *holding = context;
+    struct doubt *doubt;
+
+    if (host_socket->port < holding->start) return;
+    if (host_socket->port - holding->start >= holding->count) return;
+    doubt = &holding->doubts[host_socket->port - holding->start];
+    if (host_socket->time_wait)
+        doubt->time_wait = true;
+    else if (doubt->inode && host_socket->inode == doubt->inode)
+        doubt->listed = true;
+    else if (!holding->restoring || placeholder_bars(holding, host_socket))
+        doubt->occupied = true;
+}
+
+static bool placeholder_look(struct holding *holding)
+{
+    return sockets_visit(holding->protocol, holding->start, holding->start + holding->count - 1,
+                         placeholder_look_at, holding);
+}
+
+/* Says whether a socket bars the port of a persistent range. To be asked before SO_REUSEADDR is
+ * tried: the kernel would remember that it let us in, and not look the next time. */
+static bool placeholder_barred(struct holding *holding, uint16_t port)
+{
+    if (!placeholder_make_doubts(holding)) return true;
+    if (!holding->looked) holding->known = placeholder_look(holding);
+    holding->looked = true;
+    return !holding->known || holding->doubts[port - holding->start].occupied;
 }
 
 /* What keeps a TCP port may be connections in TIME_WAIT alone, which Windows does not mind. With
@@ -151,7 +229,8 @@ static enum unix_status placeholder_bind_past_time_wait(struct holding *holding,
 {
     struct stat status;
 
-    if (placeholder_wildcard_taken(port)) return UNIX_IN_USE;
+    if (holding->restoring && placeholder_barred(holding, port)) return UNIX_IN_USE;
+    if (placeholder_wildcard_taken(port, holding->restoring)) return UNIX_IN_USE;
     placeholder_set(fd, SO_REUSEADDR, 1);
     if (placeholder_bind(holding, fd, port)) return placeholder_failure();
     placeholder_set(fd, SO_REUSEADDR, 0);
@@ -193,22 +272,6 @@ static enum unix_status placeholder_hold_port(struct holding *holding, uint16_t 
     return status;
 }
 
-static void placeholder_look_at(const struct host_socket *host_socket, void *context)
-{
-    struct holding *holding = context;
-    struct doubt *doubt;
-
-    if (host_socket->port < holding->start) return;
-    if (host_socket->port - holding->start >= holding->count) return;
-    doubt = &holding->doubts[host_socket->port - holding->start];
-    if (host_socket->time_wait)
-        doubt->time_wait = true;
-    else if (doubt->inode && host_socket->inode == doubt->inode)
-        doubt->listed = true;
-    else
-        doubt->occupied = true;
-}
-
 static bool placeholder_dispels(const struct doubt *doubt)
 {
     if (!doubt->exists) return true;
@@ -218,29 +281,34 @@ static bool placeholder_dispels(const struct doubt *doubt)
     return !doubt->inode || doubt->listed || doubt->time_wait;
 }
 
-/* Asks the host for its sockets, once for all ports in doubt, now that nobody new can come. */
-static enum unix_status placeholder_check_doubts(struct holding *holding, uint16_t *conflict)
+/* Asks the host for its sockets, once for all ports in doubt, now that nobody new can come. The
+ * doubts that are left exist still. */
+static void placeholder_check_doubts(struct holding *holding)
 {
     bool known;
 
-    if (!holding->doubts) return UNIX_SUCCESS;
-    known = sockets_visit(holding->protocol, placeholder_look_at, holding);
-    for (uint32_t i = 0; i < holding->count; i++)
-    {
-        /* Where the host does not say, a port in doubt counts as used. */
-        if (known ? placeholder_dispels(&holding->doubts[i]) : !holding->doubts[i].exists) continue;
-        *conflict = holding->start + i;
-        return UNIX_IN_USE;
-    }
-    return UNIX_SUCCESS;
+    if (!holding->doubts) return;
+    known = placeholder_look(holding);
+    /* Where the host does not say, a port in doubt counts as used. */
+    for (uint32_t i = 0; known && i < holding->count; i++)
+        if (placeholder_dispels(&holding->doubts[i])) holding->doubts[i].exists = false;
 }
 
-static bool placeholder_descriptors_suffice(uint16_t count)
+/* Says whether a doubt is left, and about which port. */
+static bool placeholder_in_doubt(const struct holding *holding, uint16_t *port)
 {
-    struct rlimit limit;
+    for (uint32_t i = 0; holding->doubts && i < holding->count; i++)
+    {
+        if (!holding->doubts[i].exists) continue;
+        *port = holding->start + i;
+        return true;
+    }
+    return false;
+}
 
-    return getrlimit(RLIMIT_NOFILE, &limit) ||
-           (rlim_t)count + PLACEHOLDER_SPARE_DESCRIPTORS <= limit.rlim_cur;
+static bool placeholder_descriptors_suffice(uint32_t count)
+{
+    return (rlim_t)count + PLACEHOLDER_SPARE_DESCRIPTORS <= placeholder_descriptor_limit();
 }
 
 enum unix_status placeholder_hold(enum unix_protocol protocol, uint16_t start, uint16_t count,
@@ -259,7 +327,8 @@ enum unix_status placeholder_hold(enum unix_protocol protocol, uint16_t start, u
         *conflict = start + i;
         status = placeholder_hold_port(&holding, start + i);
     }
-    if (!status) status = placeholder_check_doubts(&holding, conflict);
+    if (!status) placeholder_check_doubts(&holding);
+    if (!status && placeholder_in_doubt(&holding, conflict)) status = UNIX_IN_USE;
     if (status) placeholder_drop(fds, count);
     free(holding.doubts);
     return status;
@@ -274,10 +343,140 @@ void placeholder_drop(int32_t *fds, uint32_t count)
     }
 }
 
+/* Makes a placeholder a shared one. */
+static bool placeholder_share_one(int fd)
+{
+    int mark = PLACEHOLDER_TRAFFIC_CLASS;
+
+    if (setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &mark, sizeof(mark)) &&
+        setsockopt(fd, IPPROTO_IP, IP_TOS, &mark, sizeof(mark)))
+        return false;
+    return placeholder_set(fd, SO_REUSEPORT, 1);
+}
+
+void placeholder_share(const int32_t *fds, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (fds[i] != -1) placeholder_share_one(fds[i]);
+}
+
+bool placeholder_recognises(enum unix_protocol protocol, const struct host_socket *host_socket)
+{
+    static const uint8_t any[16], any_mapped[16] = {[10] = 0xff, [11] = 0xff};
+
+    if (protocol == UNIX_UDP) return host_socket->interface == PLACEHOLDER_INTERFACE;
+    return host_socket->merely_bound && !host_socket->v6only && !host_socket->interface &&
+           host_socket->traffic_class == PLACEHOLDER_TRAFFIC_CLASS &&
+           (!memcmp(host_socket->address, any, sizeof(any)) ||
+            !memcmp(host_socket->address, any_mapped, sizeof(any_mapped)));
+}
+
+/* Holds a port beside sockets that share it. For UDP the kernel lets us in as soon as it meets one
+ * that does, even if another does not: then the port is held nevertheless, and that other socket
+ * is none the worse for it. UNIX_SUCCESS without a descriptor: it needs no placeholder. */
+static enum unix_status placeholder_restore_port(struct holding *holding, uint16_t port)
+{
+    enum unix_status status = UNIX_SUCCESS;
+    int fd = placeholder_socket(holding);
+
+    if (fd == -1) return placeholder_failure();
+    /* Tied to its interface from the start, unlike in a block of nobody's ports: it must take no
+     * datagram from the sockets that are there, nor join with them in sharing out datagrams. Those
+     * that are bound to a device it does not notice; they do not keep it from holding the port. */
+    if (!placeholder_share_one(fd) ||
+        (holding->protocol == UNIX_UDP &&
+         !placeholder_set(fd, SO_BINDTOIFINDEX, PLACEHOLDER_INTERFACE)))
+        status = UNIX_FAILED;
+    else if (placeholder_bind(holding, fd, port))
+    {
+        if (errno == EACCES)
+        {
+            /* A port that only root may bind. */
+            close(fd);
+            return UNIX_SUCCESS;
+        }
+        if (errno == EADDRINUSE && holding->protocol == UNIX_TCP)
+            status = placeholder_bind_past_time_wait(holding, fd, port);
+        else
+            status = placeholder_failure();
+    }
+    if (status)
+        close(fd);
+    else
+        holding->fds[port - holding->start] = fd;
+    return status;
+}
+
+/* Gives up the ports that turned out to have another owner. */
+static void placeholder_yield_doubtful(struct holding *holding, uint8_t *restored)
+{
+    placeholder_check_doubts(holding);
+    for (uint32_t i = 0; holding->doubts && i < holding->count; i++)
+    {
+        if (!holding->doubts[i].exists) continue;
+        placeholder_drop(&holding->fds[i], 1);
+        restored[i] = UNIX_OCCUPIED;
+    }
+}
+
+enum unix_status placeholder_restore(enum unix_protocol protocol, uint16_t start, uint16_t count,
+                                     int32_t *fds, uint8_t *restored)
+{
+    struct holding holding = {
+        .protocol = protocol, .start = start, .count = count, .fds = fds, .restoring = true};
+    enum unix_status status;
+    uint32_t missing = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+    {
+        restored[i] = fds[i] == -1 ? UNIX_OCCUPIED : UNIX_HELD;
+        missing += fds[i] == -1;
+    }
+    if (!placeholder_descriptors_suffice(missing)) return UNIX_NO_DESCRIPTORS;
+    if ((status = placeholder_probe_family(&holding))) return status;
+
+    for (uint32_t i = 0; i < count; i++)
+    {
+        if (fds[i] != -1) continue;
+        status = placeholder_restore_port(&holding, start + i);
+        if (!status) restored[i] = fds[i] == -1 ? UNIX_BARE : UNIX_HELD;
+        if (status && status != UNIX_IN_USE) break;
+        status = UNIX_SUCCESS;
+    }
+    placeholder_yield_doubtful(&holding, restored);
+    free(holding.doubts);
+    return status;
+}
+
+enum unix_status placeholder_make_room(int socket, enum unix_protocol protocol, uint16_t port,
+                                       int32_t *placeholder)
+{
+    struct holding holding = {.protocol = protocol,
+                              .start = port,
+                              .count = 1,
+                              .fds = placeholder,
+                              .restoring = true,
+                              .friend_inode = sockets_inode(socket)};
+    uint8_t restored = UNIX_HELD;
+    enum unix_status status;
+
+    *placeholder = -1;
+    if ((status = placeholder_probe_family(&holding))) return status;
+    if (!placeholder_set(socket, SO_REUSEPORT, 1)) return UNIX_FAILED;
+    status = placeholder_restore_port(&holding, port);
+    if (!status) placeholder_yield_doubtful(&holding, &restored);
+    free(holding.doubts);
+    /* A TCP socket goes on sharing, as those that were lent the port do: it may yet listen, and
+     * others of the port may yet have to be told to share. */
+    if (protocol == UNIX_UDP) placeholder_set(socket, SO_REUSEPORT, 0);
+    return !status && restored == UNIX_OCCUPIED ? UNIX_IN_USE : status;
+}
+
 enum unix_status placeholder_lend(int placeholder, int socket)
 {
     if (placeholder == -1) return UNIX_SUCCESS;
     if (!placeholder_set(socket, SO_REUSEPORT, 1)) return UNIX_FAILED;
+    if (placeholder == UNIX_PLACEHOLDER_SHARED) return UNIX_SUCCESS;
     if (placeholder_set(placeholder, SO_REUSEPORT, 1)) return UNIX_SUCCESS;
     placeholder_set(socket, SO_REUSEPORT, 0);
     return UNIX_FAILED;
@@ -286,15 +485,15 @@ enum unix_status placeholder_lend(int placeholder, int socket)
 void placeholder_settle(int placeholder, int socket, enum unix_protocol protocol, bool bound)
 {
     if (placeholder == -1) return;
-    placeholder_set(placeholder, SO_REUSEPORT, 0);
+    if (placeholder != UNIX_PLACEHOLDER_SHARED) placeholder_set(placeholder, SO_REUSEPORT, 0);
     /* A bound TCP socket keeps its flag: the kernel looks once more when it listens. */
     if (protocol == UNIX_UDP || !bound) placeholder_set(socket, SO_REUSEPORT, 0);
 }
 
 enum unix_status placeholder_listen(int placeholder)
 {
-    if (placeholder == -1 || placeholder_set(placeholder, SO_REUSEPORT, 1)) return UNIX_SUCCESS;
-    return UNIX_FAILED;
+    if (placeholder == -1 || placeholder == UNIX_PLACEHOLDER_SHARED) return UNIX_SUCCESS;
+    return placeholder_set(placeholder, SO_REUSEPORT, 1) ? UNIX_SUCCESS : UNIX_FAILED;
 }
 
 void placeholder_settle_listen(int placeholder, int socket, bool listening)
@@ -304,7 +503,8 @@ void placeholder_settle_listen(int placeholder, int socket, bool listening)
     struct sock_filter choose_first = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = {.len = 1, .filter = &choose_first};
 
-    if (placeholder != -1) placeholder_set(placeholder, SO_REUSEPORT, 0);
+    if (placeholder != -1 && placeholder != UNIX_PLACEHOLDER_SHARED)
+        placeholder_set(placeholder, SO_REUSEPORT, 0);
     if (!listening) return;
     setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 }

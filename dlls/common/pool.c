@@ -1,14 +1,14 @@
 /*
- * Winsock's way to the port pool
+ * A drop-in's way to the port pool
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "ws2_32_private.h"
+#include "pool.h"
 
 #include "tawny_debug.h"
 
-WINE_DEFAULT_DEBUG_CHANNEL(ws2_32);
+WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
 const struct portpool *pool;
 
@@ -47,34 +47,4 @@ const struct portpool *pool_load(void)
     InitOnceExecuteOnce(&once, pool_init, NULL, NULL);
     SetLastError(error);
     return pool;
-}
-
-int pool_error(enum portpool_status status)
-{
-    switch (status)
-    {
-    case PORTPOOL_SUCCESS:
-        return 0;
-    case PORTPOOL_NOT_A_SOCKET:
-        return WSAENOTSOCK;
-    case PORTPOOL_UNSUPPORTED_SOCKET:
-        return WSAEOPNOTSUPP;
-    case PORTPOOL_NOT_ASSOCIATED:
-    case PORTPOOL_INVALID_RANGE:
-    case PORTPOOL_INVALID_TOKEN:
-    case PORTPOOL_ALREADY_BOUND:
-    case PORTPOOL_OUTSIDE_BLOCK:
-        return WSAEINVAL;
-    case PORTPOOL_IN_USE:
-        return WSAEADDRINUSE;
-    case PORTPOOL_RESERVED:
-        return WSAEACCES;
-    case PORTPOOL_EXHAUSTED:
-    case PORTPOOL_NO_RESOURCES:
-        return WSAENOBUFS;
-    case PORTPOOL_ENDED:
-    case PORTPOOL_CALL_FAILED:
-        break; /* its caller keeps the error of the call that failed */
-    }
-    return WSAEINVAL;
 }

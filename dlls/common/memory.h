@@ -2,8 +2,8 @@
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#ifndef TAWNY_WS2_32_MEMORY_H
-#define TAWNY_WS2_32_MEMORY_H
+#ifndef TAWNY_COMMON_MEMORY_H
+#define TAWNY_COMMON_MEMORY_H
 
 #include <windef.h>
 #include <winbase.h>
