@@ -1,5 +1,5 @@
 /*
- * bench: measures the drop-in ws2_32.dll against Wine's own, from inside a Windows program
+ * bench: measures the drop-in DLLs against Wine's own, from inside a Windows program
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -16,20 +16,29 @@
  *                      ours in between; the reference is always 1
  * bench send           send calls, without a reservation in the process and with one
  * bench bind           bind + closesocket of sockets made beforehand, without a reservation
- * bench draw           socket, associate, bind to port 0, closesocket; the reference does not
- *                      associate
+ * bench draw           socket, associate, bind to port 0, closesocket, with a block and with a
+ *                      persistent range; the reference does not associate
  * bench requests       single calls, each between two CloseHandle of handles that do not exist.
  *                      VALUE is "THREAD BEGIN END", as the wineserver's trace shows those.
  * bench serve          does what lines of standard input say, and answers with nanoseconds:
  *                          time PROTOCOL START COUNT   acquires and releases
  *                          hold PROTOCOL START COUNT   acquires, and does not release
- *                      The reference is the same command of native.c.
+ *                          create PROTOCOL START COUNT creates a persistent range, and deletes it
+ *                                                      outside of what is timed
+ *                          store PROTOCOL START COUNT  creates a persistent range
+ *                          delete PROTOCOL START COUNT deletes one
+ *                          restart PROTOCOL START COUNT stops the service that holds persistent
+ *                                                      ranges, and times its start; the rest of the
+ *                                                      line is ignored
+ *                      The reference of "time" and "create" is native.c's "time".
  * bench start          WSAStartup, one socket, and out: "run" measures the whole process
  */
 #include <winsock2.h>
 #include <ws2tcpip.h>
 #include <mstcpip.h>
 #include <mswsock.h>
+#include <iphlpapi.h>
+#include <winsvc.h>
 #include <fcntl.h>
 #include <io.h>
 #include <stdio.h>
@@ -37,6 +46,7 @@
 #include <string.h>
 
 #define BLOCK_PORTS  1000
+#define RANGE_START  20000 /* of persistent ranges: automatic assignment does not come here */
 #define DATAGRAM     64
 #define SEND_CALLS   100
 #define SEND_PAIRS   201
@@ -227,6 +237,32 @@ static void release(SOCKET s, INET_PORT_RESERVATION_TOKEN token)
           "SIO_RELEASE_PORT_RESERVATION");
 }
 
+static void check_code(ULONG code, const char *what)
+{
+    WSASetLastError(code);
+    check(code != NO_ERROR, what);
+}
+
+static INET_PORT_RESERVATION_TOKEN create(const struct protocol *protocol, USHORT start,
+                                          USHORT count)
+{
+    INET_PORT_RESERVATION_TOKEN token;
+
+    check_code(protocol->type == SOCK_STREAM
+                   ? CreatePersistentTcpPortReservation(htons(start), count, &token.Token)
+                   : CreatePersistentUdpPortReservation(htons(start), count, &token.Token),
+               "CreatePersistentPortReservation");
+    return token;
+}
+
+static void delete (const struct protocol *protocol, USHORT start, USHORT count)
+{
+    check_code(protocol->type == SOCK_STREAM
+                   ? DeletePersistentTcpPortReservation(htons(start), count)
+                   : DeletePersistentUdpPortReservation(htons(start), count),
+               "DeletePersistentPortReservation");
+}
+
 /* environment */
 
 static int bench_environment(void)
@@ -413,33 +449,47 @@ static void draw(const struct winsock *winsock, void *context)
     }
 }
 
-static void draw_fill(const struct drawer *drawer, int count)
+/* Draws ports, and keeps the sockets that have them. */
+static void draw_fill(const struct drawer *drawer, SOCKET *sockets, int count)
 {
     for (int i = 0; i < count; i++)
     {
-        SOCKET s = make_socket(&ours, drawer->protocol);
-
-        associate(s, drawer->token);
-        bind_any(&ours, s);
+        sockets[i] = make_socket(&ours, drawer->protocol);
+        associate(sockets[i], drawer->token);
+        bind_any(&ours, sockets[i]);
     }
+}
+
+/* The rows of a block or range of BLOCK_PORTS ports that are idle at first, and are so again. */
+static void draw_compare(const char *name, struct drawer *drawer)
+{
+    SOCKET sockets[BLOCK_PORTS * 9 / 10];
+    char row[40];
+
+    draw_fill(drawer, sockets, BLOCK_PORTS / 10);
+    snprintf(row, sizeof(row), "%s-%s-10", name, drawer->protocol->name);
+    compare(row, DRAW_PAIRS, DRAW_CALLS, NULL, draw, drawer);
+    draw_fill(drawer, sockets + BLOCK_PORTS / 10, BLOCK_PORTS * 8 / 10);
+    snprintf(row, sizeof(row), "%s-%s-90", name, drawer->protocol->name);
+    compare(row, DRAW_PAIRS, DRAW_CALLS, NULL, draw, drawer);
+    for (unsigned int i = 0; i < ARRAYSIZE(sockets); i++)
+        check(ours.closesocket(sockets[i]), "closesocket");
 }
 
 static int bench_draw(void)
 {
-    char row[40];
-
     for (unsigned int i = 0; i < ARRAYSIZE(protocols); i++)
     {
         struct drawer drawer = {.protocol = &protocols[i]};
         SOCKET acquirer = make_socket(&ours, drawer.protocol);
 
         drawer.token = acquire(acquirer, 0, BLOCK_PORTS);
-        draw_fill(&drawer, BLOCK_PORTS / 10);
-        snprintf(row, sizeof(row), "draw-%s-10", drawer.protocol->name);
-        compare(row, DRAW_PAIRS, DRAW_CALLS, NULL, draw, &drawer);
-        draw_fill(&drawer, BLOCK_PORTS * 8 / 10);
-        snprintf(row, sizeof(row), "draw-%s-90", drawer.protocol->name);
-        compare(row, DRAW_PAIRS, DRAW_CALLS, NULL, draw, &drawer);
+        draw_compare("draw", &drawer);
+        check(ours.closesocket(acquirer), "closesocket");
+
+        drawer.token = create(drawer.protocol, RANGE_START, BLOCK_PORTS);
+        draw_compare("draw-persistent", &drawer);
+        delete (drawer.protocol, RANGE_START, BLOCK_PORTS);
     }
     return 0;
 }
@@ -519,8 +569,24 @@ static void requests_reserved(const struct protocol *protocol)
     COUNT("requests-close-acquirer", &ours, check(ours.closesocket(acquirer), "closesocket"));
 }
 
+static void requests_persistent(const struct protocol *protocol, INET_PORT_RESERVATION_TOKEN token)
+{
+    SOCKET s = make_socket(&ours, protocol);
+
+    COUNT("requests-associate-persistent", &ours, associate(s, token));
+    COUNT("requests-bind-persistent", &ours, bind_any(&ours, s));
+    check(ours.closesocket(s), "closesocket");
+    s = make_socket(&reference, protocol);
+    COUNT("requests-bind-persistent", &reference, bind_any(&reference, s));
+    check(reference.closesocket(s), "closesocket");
+}
+
 static int bench_requests(void)
 {
+    INET_PORT_RESERVATION_TOKEN tokens[ARRAYSIZE(protocols)];
+
+    for (unsigned int i = 0; i < ARRAYSIZE(protocols); i++)
+        tokens[i] = create(&protocols[i], RANGE_START, 10);
     for (int round = 0; round <= ROUNDS; round++)
     {
         requests_silent = !round;
@@ -528,47 +594,113 @@ static int bench_requests(void)
         {
             requests_plain(&reference, &protocols[i]);
             requests_reserved(&protocols[i]);
+            requests_persistent(&protocols[i], tokens[i]);
         }
     }
+    for (unsigned int i = 0; i < ARRAYSIZE(protocols); i++) delete (&protocols[i], RANGE_START, 10);
     return 0;
 }
 
 /* serve */
 
-static double serve_time(SOCKET s, USHORT start, USHORT count)
+static double serve_time(const struct protocol *protocol, USHORT start, USHORT count)
 {
-    double begin = clock_ns();
+    SOCKET s = make_socket(&ours, protocol);
+    double time = clock_ns();
 
     release(s, acquire(s, start, count));
-    return clock_ns() - begin;
+    time = clock_ns() - time;
+    ours.closesocket(s);
+    return time;
+}
+
+static double serve_hold(const struct protocol *protocol, USHORT start, USHORT count)
+{
+    acquire(make_socket(&ours, protocol), start, count);
+    return 0;
+}
+
+static double serve_create(const struct protocol *protocol, USHORT start, USHORT count)
+{
+    double time = clock_ns();
+
+    create(protocol, start, count);
+    time = clock_ns() - time;
+    delete (protocol, start, count);
+    return time;
+}
+
+static double serve_store(const struct protocol *protocol, USHORT start, USHORT count)
+{
+    create(protocol, start, count);
+    return 0;
+}
+
+static double serve_delete(const struct protocol *protocol, USHORT start, USHORT count)
+{
+    delete (protocol, start, count);
+    return 0;
+}
+
+static void serve_await(SC_HANDLE service, DWORD state)
+{
+    SERVICE_STATUS status;
+
+    for (;;)
+    {
+        check(!QueryServiceStatus(service, &status), "QueryServiceStatus");
+        if (status.dwCurrentState == state) return;
+        Sleep(1);
+    }
+}
+
+static double serve_restart(const struct protocol *protocol, USHORT start, USHORT count)
+{
+    SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT), service;
+    SERVICE_STATUS status;
+    double time;
+
+    (void)protocol;
+    (void)start;
+    (void)count;
+    check(!manager, "OpenSCManager");
+    service = OpenServiceW(manager, L"PortPool", SERVICE_ALL_ACCESS);
+    check(!service, "OpenService");
+    check(!ControlService(service, SERVICE_CONTROL_STOP, &status), "ControlService");
+    serve_await(service, SERVICE_STOPPED);
+    time = clock_ns();
+    check(!StartServiceW(service, 0, NULL), "StartService");
+    serve_await(service, SERVICE_RUNNING);
+    time = clock_ns() - time;
+    CloseServiceHandle(service);
+    CloseServiceHandle(manager);
+    return time;
 }
 
 static int bench_serve(void)
 {
+    static const struct
+    {
+        const char *name;
+        double (*function)(const struct protocol *protocol, USHORT start, USHORT count);
+    } commands[] = {
+        {"time", serve_time},   {"hold", serve_hold},     {"create", serve_create},
+        {"store", serve_store}, {"delete", serve_delete}, {"restart", serve_restart},
+    };
     char line[80], command[8], name[8];
-    unsigned int start, count;
+    unsigned int start, count, i;
 
     while (fgets(line, sizeof(line), stdin))
     {
-        const struct protocol *protocol = protocols;
-        double answer = 0;
-        SOCKET s;
+        int words = sscanf(line, "%7s %7s %u %u", command, name, &start, &count);
 
-        if (sscanf(line, "%7s %7s %u %u", command, name, &start, &count) != 4)
+        for (i = 0; i < ARRAYSIZE(commands) && strcmp(command, commands[i].name); i++) continue;
+        if (words != 4 || i == ARRAYSIZE(commands))
         {
             fprintf(stderr, "bench: not a command of serve: %s", line);
             return 1;
         }
-        if (!strcmp(name, "udp")) protocol++;
-        s = make_socket(&ours, protocol);
-        if (!strcmp(command, "hold"))
-            acquire(s, start, count);
-        else
-        {
-            answer = serve_time(s, start, count);
-            ours.closesocket(s);
-        }
-        printf("%.0f\n", answer);
+        printf("%.0f\n", commands[i].function(&protocols[!strcmp(name, "udp")], start, count));
         fflush(stdout);
     }
     return 0;

@@ -5,7 +5,7 @@
 #
 # jq -nR -f report.jq --slurpfile budgets budgets.json --arg NAME VALUE … <samples
 #
-# A row without samples has no "holds": it was not measured.
+# A row without samples has no "holds": it was not measured. One without a budget has none either.
 
 def median:
     sort | if length % 2 == 1 then .[length / 2 | floor]
@@ -23,15 +23,21 @@ def figure($kind):
 def ratio($ours; $reference):
     [$ours, $reference] | transpose | map(select(all(. != null)) | .[0] / .[1]) | median;
 
-def judge($kind; $budget; $ours; $reference):
+# One may be allowed something beside the ratio, whose share of the reference depends on its size.
+def allowed($budget; $plus; $reference): $budget + $plus / $reference;
+
+def judge($kind; $budget; $plus; $ours; $reference):
     ($ours | figure($kind)) as $our | ($reference | figure($kind)) as $their
     | {ours: $our, reference: $their}
     + if $our == null then {}
+      elif $budget == null and $kind == "bytes" then {}
       elif $kind == "bytes" then {holds: ($our <= $budget)}
       elif $kind == "beyond" then ($our - ($their // 0)) | {beyond: ., holds: (. <= $budget)}
       elif $their == null then {}
       elif $kind == "same" then {ratio: ($our / $their), holds: ($our / $their == $budget)}
-      else ratio($ours; $reference) | {ratio: ., holds: (. <= $budget)} end;
+      else ratio($ours; $reference) | {ratio: .}
+        + if $budget == null then {} else {holds: (. <= allowed($budget; $plus; $their))} end
+      end;
 
 def unit: {same: "functions", beyond: "requests", bytes: "bytes", ratio: "ns"};
 
@@ -44,10 +50,11 @@ def unit: {same: "functions", beyond: "requests", bytes: "bytes", ratio: "ns"};
     seconds: ($seconds | tonumber),
     rows: [
         $budgets[0][] | .group as $group | .rows[] | . as {$kind, $budget}
+        | (.plus // 0) as $plus
         | ($samples[.row].ours // []) as $ours
         | ($samples[.row].reference // []) as $reference
-        | {row, group: $group, what, unit: unit[$kind], kind: $kind, budget: $budget,
+        | {row, group: $group, what, unit: unit[$kind], kind: $kind, budget: $budget, plus: $plus,
            samples: ($ours | length)}
-          + judge($kind; $budget; $ours; $reference)
+          + judge($kind; $budget; $plus; $ours; $reference)
     ]
 }

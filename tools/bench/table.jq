@@ -19,6 +19,7 @@ def time:
 def amount($unit):
     if . == null then "-"
     elif $unit == "ns" then time
+    elif $unit == "bytes" and . >= 1e6 then (. / 1e6 | digits(1)) + " MB"
     elif $unit == "bytes" then digits(1) + " B"
     else digits(0) end;
 
@@ -30,13 +31,16 @@ def comparison:
     else "-" end;
 
 def limit:
-    if .kind == "same" then .budget | digits(2)
+    if .budget == null then "-"
+    elif .plus > 0 then "≤ \(.budget)+\(.plus / 1e6)ms"
+    elif .kind == "same" then .budget | digits(2)
     elif .kind == "ratio" then "≤ " + (.budget | digits(2))
     elif .kind == "beyond" then "≤ " + (.budget | signed)
     else "≤ " + (.budget | tostring) + " B" end;
 
 def verdict:
-    if .holds == null then "not measured" elif .holds then "holds" else "OVER" end;
+    if .ours == null then "not measured" elif .budget == null then ""
+    elif .holds == null then "not measured" elif .holds then "holds" else "OVER" end;
 
 def pad_right($width): . + " " * ([$width - length, 0] | max);
 def pad_left($width): " " * ([$width - length, 0] | max) + .;
