@@ -179,15 +179,5 @@ static void test_all(void)
 
 START_TEST(input)
 {
-    WSADATA data;
-
-    WSAStartup(MAKEWORD(2, 2), &data);
-    if (target_persists())
-    {
-        ranges_begin();
-        test_all();
-        ranges_end();
-    }
-    outsider_disconnect();
-    WSACleanup();
+    ranges_test(NULL, test_all);
 }

@@ -123,15 +123,5 @@ static void test_all(void)
 
 START_TEST(privilege)
 {
-    WSADATA data;
-
-    WSAStartup(MAKEWORD(2, 2), &data);
-    if (target_persists())
-    {
-        ranges_begin();
-        test_all();
-        ranges_end();
-    }
-    outsider_disconnect();
-    WSACleanup();
+    ranges_test(NULL, test_all);
 }

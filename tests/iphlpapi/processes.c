@@ -484,15 +484,6 @@ START_TEST(processes)
         RANGE_COMMANDS,           {"draw_all", command_draw_all}, {"close_all", command_close_all},
         {"storm", command_storm}, {"contest", command_contest},   {NULL},
     };
-    WSADATA data;
 
-    WSAStartup(MAKEWORD(2, 2), &data);
-    if (!peer_serve(commands) && target_persists())
-    {
-        ranges_begin();
-        test_all();
-        ranges_end();
-    }
-    outsider_disconnect();
-    WSACleanup();
+    ranges_test(commands, test_all);
 }

@@ -198,15 +198,5 @@ static void test_all(void)
 
 START_TEST(refusal)
 {
-    WSADATA data;
-
-    WSAStartup(MAKEWORD(2, 2), &data);
-    if (target_persists())
-    {
-        ranges_begin();
-        test_all();
-        ranges_end();
-    }
-    outsider_disconnect();
-    WSACleanup();
+    ranges_test(NULL, test_all);
 }

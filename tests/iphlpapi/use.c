@@ -566,15 +566,6 @@ static void test_all(void)
 START_TEST(use)
 {
     static const struct peer_command commands[] = {RANGE_COMMANDS, {NULL}};
-    WSADATA data;
 
-    WSAStartup(MAKEWORD(2, 2), &data);
-    if (!peer_serve(commands) && target_persists())
-    {
-        ranges_begin();
-        test_all();
-        ranges_end();
-    }
-    outsider_disconnect();
-    WSACleanup();
+    ranges_test(commands, test_all);
 }

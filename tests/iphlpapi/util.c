@@ -6,6 +6,8 @@
  */
 #include "util.h"
 
+#include "../conformance/target.h"
+
 #define TOKENS_PATH "SYSTEM\\CurrentControlSet\\Control\\PortPool\\Tokens\\"
 
 static const BYTE store_data[] = {0x12, 0x00, 0xff, 0xff};
@@ -304,6 +306,21 @@ void ranges_end(void)
         }
         RegCloseKey(key);
     }
+}
+
+void ranges_test(const struct peer_command *commands, void (*test)(void))
+{
+    WSADATA data;
+
+    WSAStartup(MAKEWORD(2, 2), &data);
+    if (!(commands && peer_serve(commands)) && target_persists())
+    {
+        ranges_begin();
+        test();
+        ranges_end();
+    }
+    outsider_disconnect();
+    WSACleanup();
 }
 
 /* A peer's part. */

@@ -22,6 +22,8 @@
  * check, and removed. */
 void ranges_begin(void);
 void ranges_end(void);
+/* A test that needs nothing else: in a child process it serves the commands, if there are any. */
+void ranges_test(const struct peer_command *commands, void (*test)(void));
 
 ULONG create_range(const struct kind *kind, USHORT start, USHORT count, ULONG64 *token);
 ULONG delete_range(const struct kind *kind, USHORT start, USHORT count);

@@ -182,6 +182,45 @@ static bool network_port_is_free(uint16_t port)
            !network_try(any, SOCK_DGRAM, port, PLAIN);
 }
 
+const struct shape *network_client_shape(const struct shape *shape)
+{
+    static const struct shape localhost6 = {"::1", AF_INET6, false, "::1"};
+    static const struct shape localhost = {"127.0.0.1", AF_INET, false, "127.0.0.1"};
+
+    if (!strcmp(shape->address, "::")) return &localhost6;
+    return strcmp(shape->address, "0.0.0.0") ? shape : &localhost;
+}
+
+int network_connect(int fd, const struct shape *shape, int type)
+{
+    const struct shape *target = network_client_shape(shape);
+    union network_address address = network_address(target, network_port(fd));
+    int client = network_socket(target, type, PLAIN);
+
+    if (client != -1 && !connect(client, &address.any, network_address_length(&address)))
+        return client;
+    perror("connection");
+    exit(1);
+}
+
+int network_connection(int listener, const struct shape *shape, int *accepted)
+{
+    int client = network_connect(listener, shape, SOCK_STREAM);
+
+    if ((*accepted = accept(listener, NULL, NULL)) != -1) return client;
+    perror("connection");
+    exit(1);
+}
+
+void network_remnant(int listener, const struct shape *shape)
+{
+    int accepted, client = network_connection(listener, shape, &accepted);
+
+    /* He who closes first keeps the state. */
+    close(accepted);
+    close(client);
+}
+
 uint16_t network_free_block(uint16_t count)
 {
     static uint16_t next;

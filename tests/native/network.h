@@ -66,6 +66,15 @@ int network_try(const struct shape *shape, int type, uint16_t port, enum sharing
 /* 0 if it is not bound. */
 uint16_t network_port(int fd);
 
+/* Where a client finds a socket of this shape. */
+const struct shape *network_client_shape(const struct shape *shape);
+/* Connects to a socket, from a new one: its descriptor. */
+int network_connect(int fd, const struct shape *shape, int type);
+/* The same to a listener: the client's end, and the server's in *accepted. */
+int network_connection(int listener, const struct shape *shape, int *accepted);
+/* Leaves a connection of the listener's in TIME_WAIT. */
+void network_remnant(int listener, const struct shape *shape);
+
 /* Finds a block of ports that is free for TCP and UDP, outside of the range for automatic
  * assignment. */
 uint16_t network_free_block(uint16_t count);

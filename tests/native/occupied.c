@@ -38,44 +38,10 @@ struct scene
 
 static bool bound_sockets_listed;
 
-/* Where a client finds a listener of this shape. */
-static const struct shape *client_shape(const struct shape *shape)
-{
-    static const struct shape localhost6 = {"::1", AF_INET6, false, "::1"};
-    static const struct shape localhost = {"127.0.0.1", AF_INET, false, "127.0.0.1"};
-
-    if (!strcmp(shape->address, "::")) return &localhost6;
-    return strcmp(shape->address, "0.0.0.0") ? shape : &localhost;
-}
-
-/* Connects to a listener: the client's end, and the server's in *accepted. */
-static int make_connection(int listener, const struct shape *shape, int *accepted)
-{
-    const struct shape *target = client_shape(shape);
-    union network_address address = network_address(target, network_port(listener));
-    int client = network_socket(target, SOCK_STREAM, PLAIN);
-
-    if (client != -1 && !connect(client, &address.any, network_address_length(&address)) &&
-        (*accepted = accept(listener, NULL, NULL)) != -1)
-        return client;
-    perror("connection");
-    exit(1);
-}
-
-/* Leaves a connection at the listener's port in TIME_WAIT. */
-static void make_remnant(int listener, const struct shape *shape)
-{
-    int accepted, client = make_connection(listener, shape, &accepted);
-
-    /* He who closes first keeps the state. */
-    close(accepted);
-    close(client);
-}
-
 /* Connects from a port, to a listener elsewhere. */
 static void scene_connect(struct scene *scene, const struct shape *shape)
 {
-    const struct shape *target = client_shape(shape);
+    const struct shape *target = network_client_shape(shape);
     int listener = network_open(target, SOCK_STREAM, 0, PLAIN);
     union network_address address = network_address(target, network_port(listener));
 
@@ -101,12 +67,12 @@ static bool scene_make(struct scene *scene, enum kind kind, const struct shape *
     if ((scene->occupant = network_open(shape, SOCK_STREAM, port, sharing)) < 0)
         return ok(false, "%s: error %d", shape->name, -scene->occupant);
     if (remnants || kind == LISTENER || kind == ACCEPTED) listen(scene->occupant, 8);
-    if (remnants) make_remnant(scene->occupant, shape);
+    if (remnants) network_remnant(scene->occupant, shape);
 
     switch (kind)
     {
     case ACCEPTED:
-        scene->peer = make_connection(scene->occupant, shape, &accepted);
+        scene->peer = network_connection(scene->occupant, shape, &accepted);
         close(scene->occupant);
         scene->occupant = accepted;
         break;

@@ -119,37 +119,6 @@ static int make_client(struct range *range, const struct shape *shape)
     return fd;
 }
 
-static const struct shape *client_shape(const struct shape *shape)
-{
-    static const struct shape localhost6 = {"::1", AF_INET6, false, "::1"};
-
-    if (!strcmp(shape->address, "::")) return &localhost6;
-    return strcmp(shape->address, "0.0.0.0") ? shape : &network_shapes[SHAPE_LOCALHOST];
-}
-
-/* Connects to a listener: the client's end, and the server's in *accepted. */
-static int make_connection(int listener, const struct shape *shape, int *accepted)
-{
-    const struct shape *target = client_shape(shape);
-    union network_address address = network_address(target, network_port(listener));
-    int client = network_socket(target, SOCK_STREAM, PLAIN);
-
-    if (client != -1 && !connect(client, &address.any, network_address_length(&address)) &&
-        (*accepted = accept(listener, NULL, NULL)) != -1)
-        return client;
-    perror("connection");
-    exit(1);
-}
-
-/* Leaves a connection of the listener's in TIME_WAIT. */
-static void make_remnant(int listener, const struct shape *shape)
-{
-    int accepted, client = make_connection(listener, shape, &accepted);
-
-    close(accepted);
-    close(client);
-}
-
 /* The new holder has TCP ports at once: their sockets share them. */
 static void test_live_tcp(const struct shape *shape, bool listening, bool connected)
 {
@@ -160,8 +129,8 @@ static void test_live_tcp(const struct shape *shape, bool listening, bool connec
     fd = make_client(&range, shape);
     if (listening)
         ok(!lend_listen(UNIX_PLACEHOLDER_SHARED, fd, 8), "%s: cannot listen", shape->name);
-    if (connected) client = make_connection(fd, shape, &accepted);
-    if (connected) make_remnant(fd, shape);
+    if (connected) client = network_connection(fd, shape, &accepted);
+    if (connected) network_remnant(fd, shape);
     range_drop(&range);
 
     check_restore(&range, UNIX_HELD);
@@ -170,7 +139,7 @@ static void test_live_tcp(const struct shape *shape, bool listening, bool connec
         error = lend_listen(UNIX_PLACEHOLDER_SHARED, fd, 8);
         ok(!error, "%s: listen: error %d", shape->name, error);
     }
-    make_remnant(fd, shape);
+    network_remnant(fd, shape);
     close(fd);
     check_kept_out(UNIX_TCP, range.port, SHARING_STRANGERS);
     if (connected)
@@ -190,7 +159,7 @@ static void test_live_tcp(const struct shape *shape, bool listening, bool connec
 
 static unsigned int exchange(int receiver, const struct shape *shape)
 {
-    const struct shape *target = client_shape(shape);
+    const struct shape *target = network_client_shape(shape);
     union network_address address = network_address(target, network_port(receiver));
     int sender = network_socket(target, SOCK_DGRAM, PLAIN);
     unsigned int received = 0;
@@ -282,7 +251,7 @@ static void test_stream(const struct shape *shape)
     stream.sent = 0;
     range_drop(&range);
     setsockopt(stream.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (!ok(!pthread_create(&thread, NULL, stream_thread, (void *)client_shape(shape)),
+    if (!ok(!pthread_create(&thread, NULL, stream_thread, (void *)network_client_shape(shape)),
             "no thread"))
         return;
     for (unsigned long i = 0; i < rounds; i++)
@@ -351,8 +320,8 @@ static void test_remnants(const struct shape *shape)
     range_make(&range, UNIX_TCP);
     fd = network_open(shape, SOCK_STREAM, range.port, REUSEADDR);
     ok(fd >= 0 && !listen(fd, 8), "%s: error %d", shape->name, -fd);
-    make_remnant(fd, shape);
-    client = make_connection(fd, shape, &accepted);
+    network_remnant(fd, shape);
+    client = network_connection(fd, shape, &accepted);
     check_restore(&range, UNIX_OCCUPIED);
     /* The listener is told, but its connection, a socket that does not share either, is there. The
      * kernel lets us pass it as it does remnants, and it is not harmed. */
@@ -419,7 +388,7 @@ static void test_intruder(void)
     range_make(&range, UNIX_TCP);
     fd = network_open(shape, SOCK_STREAM, range.port, REUSEADDR);
     ok(fd >= 0 && !listen(fd, 8), "error %d", -fd);
-    make_remnant(fd, shape);
+    network_remnant(fd, shape);
     close(fd);
     intruder.port = range.port;
     intruder.fd = -1;
@@ -449,7 +418,7 @@ static void test_make_room_tcp(const struct shape *shape, bool listening)
     check_restore(&range, UNIX_HELD);
     ok(count_placeholders(&range) == COUNT, "not all placeholders are recognised");
     ok(!listen(fd, 8), "%s: listen: error %d", shape->name, errno);
-    make_remnant(fd, shape);
+    network_remnant(fd, shape);
     close(fd);
     check_kept_out(UNIX_TCP, range.port, SHARING_STRANGERS);
     range_drop(&range);

@@ -59,33 +59,12 @@ static bool kernel_lists_bound_sockets(void)
     return !inode;
 }
 
-static const struct shape *client_shape(const struct shape *shape)
-{
-    static const struct shape localhost6 = {"::1", AF_INET6, false, "::1"};
-
-    if (!strcmp(shape->address, "::")) return &localhost6;
-    return strcmp(shape->address, "0.0.0.0") ? shape : &network_shapes[SHAPE_LOCALHOST];
-}
-
-/* Connects to a socket, from a new one: its descriptor. */
-static int connect_to(int fd, const struct shape *shape, int type)
-{
-    const struct shape *target = client_shape(shape);
-    union network_address address = network_address(target, network_port(fd));
-    int client = network_socket(target, type, PLAIN);
-
-    if (client != -1 && !connect(client, &address.any, network_address_length(&address)))
-        return client;
-    perror("connection");
-    exit(1);
-}
-
 static void scene_accept(struct scene *scene, const struct shape *shape)
 {
     int listener = scene->occupant;
 
     ok(!listen(listener, 1), "error %d", errno);
-    scene->peer = connect_to(listener, shape, SOCK_STREAM);
+    scene->peer = network_connect(listener, shape, SOCK_STREAM);
     scene->occupant = accept(listener, NULL, NULL);
     close(listener);
 }
@@ -93,7 +72,7 @@ static void scene_accept(struct scene *scene, const struct shape *shape)
 static void scene_connect(struct scene *scene, enum unix_protocol protocol,
                           const struct shape *shape)
 {
-    const struct shape *target = client_shape(shape);
+    const struct shape *target = network_client_shape(shape);
     union network_address address;
 
     scene->peer = network_open(target, socket_type(protocol), 0, PLAIN);

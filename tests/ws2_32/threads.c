@@ -20,20 +20,6 @@ static volatile LONG users[2][65536];
 static volatile LONG stopping;
 static volatile LONG draws, exhaustions, ends;
 
-static int environment_number(const char *name, int otherwise)
-{
-    char text[16];
-    DWORD length = GetEnvironmentVariableA(name, text, sizeof(text));
-
-    return length && length < sizeof(text) ? atoi(text) : otherwise;
-}
-
-static UINT next_random(UINT *state)
-{
-    *state = *state * 1664525 + 1013904223;
-    return *state >> 8;
-}
-
 /* A block that all threads draw from. One of them at a time may end it and make another. */
 static struct shared_block
 {

@@ -441,3 +441,17 @@ void run_in_child(void (*function)(int process), unsigned int seconds)
     }
     function(process);
 }
+
+int environment_number(const char *name, int otherwise)
+{
+    char text[16];
+    DWORD length = GetEnvironmentVariableA(name, text, sizeof(text));
+
+    return length && length < sizeof(text) ? atoi(text) : otherwise;
+}
+
+UINT next_random(UINT *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 8;
+}

@@ -156,4 +156,9 @@ void run_in_child(void (*function)(int process), unsigned int seconds);
 /* Runs this program's current test again with more arguments, in another process. */
 HANDLE start_child(const char *format, ...) WINETEST_PRINTF(1, 2);
 
+/* What the environment says for a number, such as the seed of what is random. */
+int environment_number(const char *name, int otherwise);
+/* The next of the numbers that begin with the seed that *state is at first. */
+UINT next_random(UINT *state);
+
 #endif
