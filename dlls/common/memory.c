@@ -5,7 +5,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * It is touched under an exception handler, not asked about beforehand: another thread may unmap
- * it in between, and guard pages and watched pages must behave as they do on any other access.
+ * it in between, and watched pages must behave as they do on any other access. A guard page is a
+ * fault, as it is to Windows' kernel, and is one once.
  */
 #include "memory.h"
 
@@ -19,7 +20,7 @@ static BOOL memory_copy(void *destination, const void *source, SIZE_T size)
     {
         memcpy(destination, source, size);
     }
-    __EXCEPT_PAGE_FAULT
+    __EXCEPT_ALL
     {
         success = FALSE;
     }
@@ -46,7 +47,7 @@ BOOL memory_writable(void *address, SIZE_T size)
     {
         for (SIZE_T i = 0; i < size; i++) bytes[i] = bytes[i];
     }
-    __EXCEPT_PAGE_FAULT
+    __EXCEPT_ALL
     {
         success = FALSE;
     }

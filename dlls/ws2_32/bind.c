@@ -161,6 +161,7 @@ BOOL bind_implicitly(SOCKET s)
 {
     union address address = {.any = {.sa_family = AF_INET}};
     struct bind_call call = {.s = s, .address = &address, .length = sizeof(address.in)};
+    DWORD error = GetLastError();
     enum portpool_status status;
     UINT family;
 
@@ -172,8 +173,10 @@ BOOL bind_implicitly(SOCKET s)
     }
     status = pool->bind((HANDLE)s, 0, bind_to_port, &call);
     /* Another thread was faster: bound is bound. */
-    if (status == PORTPOOL_NOT_ASSOCIATED) return TRUE;
-    return !bind_finish(&call, status);
+    if (status != PORTPOOL_NOT_ASSOCIATED && bind_finish(&call, status)) return FALSE;
+    /* The call itself may leave what was there. */
+    SetLastError(error);
+    return TRUE;
 }
 
 struct listen_call

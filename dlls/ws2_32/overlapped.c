@@ -38,16 +38,27 @@ C_ASSERT(FIELD_OFFSET(struct afd_poll_params, sockets) == sizeof(INET_PORT_RESER
 
 #define FILE_SYNCHRONOUS_IO_FLAGS (0x10 | 0x20)
 
-BOOL overlapped_applies(SOCKET s, const WSAOVERLAPPED *overlapped,
-                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+BOOL overlapped_applies(SOCKET s)
 {
     FILE_MODE_INFORMATION mode;
     IO_STATUS_BLOCK io;
 
-    if (!overlapped && !routine) return FALSE;
-    /* A socket made without WSA_FLAG_OVERLAPPED ignores both parameters. */
     return NtQueryInformationFile((HANDLE)s, &io, &mode, sizeof(mode), FileModeInformation) ||
            !(mode.Mode & FILE_SYNCHRONOUS_IO_FLAGS);
+}
+
+/* The event that is to be set; an odd handle stands for the even one below it. */
+static HANDLE overlapped_event(const WSAOVERLAPPED *overlapped)
+{
+    return (HANDLE)((ULONG_PTR)overlapped->hEvent & ~(ULONG_PTR)1);
+}
+
+static BOOL is_memory(const void *address)
+{
+    MEMORY_BASIC_INFORMATION info;
+
+    return VirtualQuery(address, &info, sizeof(info)) && info.State == MEM_COMMIT &&
+           !(info.Protect & PAGE_NOACCESS);
 }
 
 struct completion
@@ -66,6 +77,35 @@ static void WINAPI completion_apc(void *context, IO_STATUS_BLOCK *io, ULONG rese
                        completion.overlapped, 0);
 }
 
+/* Says whether the socket's requests may have a routine: none may where there is a completion port.
+ * Wine tells when asked to poll, before it finds that there is nothing to poll. */
+static BOOL may_have_routine(SOCKET s)
+{
+    struct afd_poll_params none = {.count = 1}, answer;
+    IO_STATUS_BLOCK io;
+
+    return NtDeviceIoControlFile((HANDLE)s, NULL, completion_apc, NULL, &io, IOCTL_AFD_POLL, &none,
+                                 sizeof(none), &answer,
+                                 sizeof(answer)) != (NTSTATUS)STATUS_INVALID_PARAMETER;
+}
+
+int overlapped_check(SOCKET s, WSAOVERLAPPED *overlapped,
+                     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
+{
+    HANDLE event;
+
+    if (!memory_writable(overlapped, sizeof(*overlapped))) return WSAEFAULT;
+    if (routine)
+    {
+        if (!is_memory((const void *)routine)) return WSAEFAULT;
+        return may_have_routine(s) ? 0 : WSAEINVAL;
+    }
+    /* Windows, too, resets the event before it looks at what the call asks for, and has this error
+     * for a handle that is none of an event. */
+    event = overlapped_event(overlapped);
+    return !event || ResetEvent(event) ? 0 : WSAENOTSOCK;
+}
+
 int overlapped_complete(SOCKET s, DWORD bytes, WSAOVERLAPPED *overlapped,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
@@ -73,8 +113,8 @@ int overlapped_complete(SOCKET s, DWORD bytes, WSAOVERLAPPED *overlapped,
      * so that all may share it. */
     static struct afd_poll_params answer;
     struct afd_poll_params poll = {.count = 1, .sockets = {{.socket = s}}};
-    IO_STATUS_BLOCK *io = (IO_STATUS_BLOCK *)overlapped;
-    HANDLE event = overlapped->hEvent;
+    IO_STATUS_BLOCK *io = (IO_STATUS_BLOCK *)overlapped, untouched = *io;
+    HANDLE event = overlapped_event(overlapped);
     void *context = overlapped;
     NTSTATUS status = 0;
     struct completion *completion = NULL;
@@ -88,11 +128,8 @@ int overlapped_complete(SOCKET s, DWORD bytes, WSAOVERLAPPED *overlapped,
         event = NULL;
     }
     /* An odd event handle keeps the packet from the completion port. */
-    else if ((ULONG_PTR)event & 1)
-    {
-        event = (HANDLE)((ULONG_PTR)event & ~(ULONG_PTR)1);
+    else if ((ULONG_PTR)overlapped->hEvent & 1)
         context = NULL;
-    }
 
     io->Status = STATUS_PENDING;
     io->Information = 0;
@@ -107,7 +144,9 @@ int overlapped_complete(SOCKET s, DWORD bytes, WSAOVERLAPPED *overlapped,
     if (status == STATUS_PENDING) return WSA_IO_PENDING;
     if (!status) return 0;
 
-    ERR("socket %#Ix could not be told of completion, status %#lx\n", s, status);
+    /* Another thread has closed the socket meanwhile. There will be no completion. */
+    WARN("socket %#Ix could not be told of completion, status %#lx\n", s, status);
+    *io = untouched;
     HeapFree(GetProcessHeap(), 0, completion);
-    return WSAEINVAL;
+    return WSA_OPERATION_ABORTED;
 }

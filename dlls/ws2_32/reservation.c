@@ -10,6 +10,8 @@
 
 WINE_DEFAULT_DEBUG_CHANNEL(ws2_32);
 
+#define MEMORY_PAGE 0x1000
+
 BOOL reservation_is_ioctl(DWORD code)
 {
     return code == SIO_ACQUIRE_PORT_RESERVATION || code == SIO_ASSOCIATE_PORT_RESERVATION ||
@@ -40,87 +42,178 @@ static int socket_error_code(SOCKET s, enum portpool_status status)
     return pool_error(status);
 }
 
-/* The error of a call whose buffers are wrong: not to be a socket comes first. A correct call is
+/* The error of a call whose arguments are wrong: not to be a socket comes first. A correct call is
  * spared the question. */
-static int buffer_error_code(SOCKET s, int error)
+static int argument_error_code(SOCKET s, int error)
 {
     int type, size = sizeof(type);
 
     return builtin_getsockopt(s, SOL_SOCKET, SO_TYPE, (char *)&type, &size) ? WSAENOTSOCK : error;
 }
 
-static int reservation_acquire(SOCKET s, const void *in, DWORD in_size, void *out, DWORD out_size)
+struct reservation_call
+{
+    SOCKET s;
+    DWORD code;
+    const void *in;
+    DWORD in_size;
+    void *out;
+    DWORD out_size;
+    DWORD *returned;
+    WSAOVERLAPPED *overlapped;
+    LPWSAOVERLAPPED_COMPLETION_ROUTINE routine;
+    BOOL overlapping;
+    DWORD bytes; /* that it returns if it succeeds */
+    union
+    {
+        INET_PORT_RANGE range;
+        INET_PORT_RESERVATION_TOKEN token;
+    } input;
+    UINT64 acquired; /* the token of the block that it has got */
+};
+
+/* A buffer must be there in its whole length, though less is used. Memory is there by the page. */
+static BOOL is_readable(const char *buffer, SIZE_T size)
+{
+    char byte;
+
+    for (SIZE_T i = 0; i < size; i += MEMORY_PAGE)
+        if (!memory_read(&byte, buffer + i, 1)) return FALSE;
+    return !size || memory_read(&byte, buffer + size - 1, 1);
+}
+
+static BOOL is_writable(char *buffer, SIZE_T size)
+{
+    for (SIZE_T i = 0; i < size; i += MEMORY_PAGE)
+        if (!memory_writable(buffer + i, 1)) return FALSE;
+    return !size || memory_writable(buffer + size - 1, 1);
+}
+
+/* Reads the input, and makes sure of all else that the call names before anything is written or
+ * done: some of it may be one memory. */
+static int reservation_check(struct reservation_call *call)
+{
+    DWORD in_size = call->code == SIO_ACQUIRE_PORT_RESERVATION ? sizeof(call->input.range)
+                                                               : sizeof(call->input.token);
+
+    if (call->in_size < in_size || call->out_size < call->bytes) return WSAEINVAL;
+    if (!is_readable(call->in, call->in_size) || !is_writable(call->out, call->out_size))
+        return WSAEFAULT;
+    if (!memory_read(&call->input, call->in, in_size)) return WSAEFAULT;
+    if ((call->returned || !call->overlapping) &&
+        !memory_writable(call->returned, sizeof(*call->returned)))
+        return WSAEFAULT;
+    return call->overlapping ? overlapped_check(call->s, call->overlapped, call->routine) : 0;
+}
+
+static int reservation_acquire(struct reservation_call *call)
 {
     INET_PORT_RESERVATION_INSTANCE instance = {0};
     struct portpool_block block;
     enum portpool_status status;
-    INET_PORT_RANGE range;
 
-    if (in_size < sizeof(range) || out_size < sizeof(instance))
-        return buffer_error_code(s, WSAEINVAL);
-    if (!memory_read(&range, in, sizeof(range)) || !memory_writable(out, sizeof(instance)))
-        return buffer_error_code(s, WSAEFAULT);
-
-    status = pool->acquire((HANDLE)s, port_swap(range.StartPort), range.NumberOfPorts, &block);
-    if (status) return socket_error_code(s, status);
+    status = pool->acquire((HANDLE)call->s, port_swap(call->input.range.StartPort),
+                           call->input.range.NumberOfPorts, &block);
+    if (status) return socket_error_code(call->s, status);
 
     instance.StartPort = port_swap(block.start);
     instance.NumberOfPorts = block.count;
-    instance.Token = block.token;
-    if (memory_write(out, &instance, sizeof(instance))) return 0;
+    instance.Token = call->acquired = block.token;
+    if (memory_write(call->out, &instance, sizeof(instance))) return 0;
 
     /* Gone since we looked. Nobody will ever know the token. */
-    pool->release((HANDLE)s, block.token);
+    pool->release((HANDLE)call->s, block.token);
     return WSAEFAULT;
 }
 
-static int reservation_use_token(SOCKET s, const void *in, DWORD in_size,
-                                 enum portpool_status (*use)(HANDLE, UINT64))
+static int reservation_do(struct reservation_call *call)
 {
-    INET_PORT_RESERVATION_TOKEN token;
+    UINT64 token = call->input.token.Token;
 
-    if (in_size < sizeof(token)) return buffer_error_code(s, WSAEINVAL);
-    if (!memory_read(&token, in, sizeof(token))) return buffer_error_code(s, WSAEFAULT);
-    return socket_error_code(s, use((HANDLE)s, token.Token));
-}
-
-static int reservation_call(SOCKET s, DWORD code, const void *in, DWORD in_size, void *out,
-                            DWORD out_size)
-{
-    if (!pool_load()) return WSAEOPNOTSUPP;
-    switch (code)
+    switch (call->code)
     {
     case SIO_ACQUIRE_PORT_RESERVATION:
-        return reservation_acquire(s, in, in_size, out, out_size);
+        return reservation_acquire(call);
     case SIO_ASSOCIATE_PORT_RESERVATION:
-        return reservation_use_token(s, in, in_size, pool->associate);
+        return socket_error_code(call->s, pool->associate((HANDLE)call->s, token));
     default:
-        return reservation_use_token(s, in, in_size, pool->release);
+        return socket_error_code(call->s, pool->release((HANDLE)call->s, token));
     }
+}
+
+/* Tells the caller by the method that it chose. If that cannot be, there is to be no block. */
+static int reservation_complete(const struct reservation_call *call)
+{
+    int error = overlapped_complete(call->s, call->bytes, call->overlapped, call->routine);
+
+    if (error && error != WSA_IO_PENDING && call->acquired)
+        pool->release((HANDLE)call->s, call->acquired);
+    return error;
+}
+
+/* A call that has begun ends before its socket does: otherwise it would do its work for a handle
+ * that is nobody's, and Wine would lose its completion. Sockets share these locks; few are closed
+ * while others are the subject of a call. */
+static SRWLOCK socket_locks[64];
+
+SRWLOCK *reservation_lock(SOCKET s)
+{
+    return &socket_locks[s / 4 % ARRAYSIZE(socket_locks)];
+}
+
+static int reservation_do_and_complete(struct reservation_call *call)
+{
+    int error = reservation_do(call);
+
+    if (error) return error;
+    if (call->returned) memory_write(call->returned, &call->bytes, sizeof(call->bytes));
+    return call->overlapping ? reservation_complete(call) : 0;
+}
+
+static int reservation_call(struct reservation_call *call)
+{
+    DWORD none = 0;
+    int error;
+
+    if (!pool_load())
+        error = WSAEOPNOTSUPP;
+    else if ((error = reservation_check(call)))
+        error = argument_error_code(call->s, error);
+    else
+    {
+        AcquireSRWLockExclusive(reservation_lock(call->s));
+        error = reservation_do_and_complete(call);
+        ReleaseSRWLockExclusive(reservation_lock(call->s));
+    }
+    if (error && error != WSA_IO_PENDING && call->returned)
+        memory_write(call->returned, &none, sizeof(none));
+    return error;
 }
 
 int reservation_ioctl(SOCKET s, DWORD code, const void *in, DWORD in_size, void *out,
                       DWORD out_size, DWORD *returned, WSAOVERLAPPED *overlapped,
                       LPWSAOVERLAPPED_COMPLETION_ROUTINE routine)
 {
-    DWORD none = 0,
-          bytes = code == SIO_ACQUIRE_PORT_RESERVATION ? sizeof(INET_PORT_RESERVATION_INSTANCE) : 0;
-    BOOL overlapping = overlapped && overlapped_applies(s, overlapped, routine);
+    struct reservation_call call = {
+        .s = s,
+        .code = code,
+        .in = in,
+        .in_size = in_size,
+        .out = out,
+        .out_size = out_size,
+        .returned = returned,
+        .overlapped = overlapped,
+        .routine = routine,
+        .overlapping = overlapped && overlapped_applies(s),
+    };
     int error;
 
     TRACE("socket %#Ix, %s, in %p size %lu, out %p size %lu, returned %p, overlapped %p, routine "
           "%p\n",
           s, ioctl_name(code), in, in_size, out, out_size, returned, overlapped, routine);
+    if (code == SIO_ACQUIRE_PORT_RESERVATION) call.bytes = sizeof(INET_PORT_RESERVATION_INSTANCE);
 
-    if (overlapping && !memory_writable(overlapped, sizeof(*overlapped)))
-        error = WSAEFAULT;
-    else if ((returned || !overlapping) && !memory_write(returned, &none, sizeof(none)))
-        error = WSAEFAULT;
-    else
-        error = reservation_call(s, code, in, in_size, out, out_size);
-
-    if (!error && returned) memory_write(returned, &bytes, sizeof(bytes));
-    if (!error && overlapping) error = overlapped_complete(s, bytes, overlapped, routine);
+    error = reservation_call(&call);
 
     TRACE("socket %#Ix, %s: %s %d\n", s, ioctl_name(code), error ? "error" : "success", error);
     SetLastError(error);

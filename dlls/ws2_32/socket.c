@@ -56,12 +56,18 @@ static BOOL close_call(void *context)
 int WINAPI closesocket(SOCKET s)
 {
     struct close_call call = {.s = s};
-    enum portpool_status status;
+    int ret;
 
-    if (!pool_tracks_sockets()) return builtin_closesocket(s);
-    status = pool->close((HANDLE)s, close_call, &call);
-    SetLastError(call.error);
-    return status ? SOCKET_ERROR : 0;
+    AcquireSRWLockShared(reservation_lock(s));
+    if (!pool_tracks_sockets())
+        ret = builtin_closesocket(s);
+    else
+    {
+        ret = pool->close((HANDLE)s, close_call, &call) ? SOCKET_ERROR : 0;
+        SetLastError(call.error);
+    }
+    ReleaseSRWLockShared(reservation_lock(s));
+    return ret;
 }
 
 int WINAPI WSAStartup(WORD version, LPWSADATA data)

@@ -50,14 +50,19 @@ int pool_error(enum portpool_status status);
  * Wine bind it. FALSE, with the last error set, if it gets none. */
 BOOL bind_implicitly(SOCKET s);
 
-/* overlapped.c: completes a call that has succeeded, by the method that the caller chose. */
-BOOL overlapped_applies(SOCKET s, const WSAOVERLAPPED *overlapped,
-                        LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+/* overlapped.c: completes a call that has succeeded, by the method that the caller chose. Only the
+ * sockets that overlapping applies to have one; the others' callers wait. */
+BOOL overlapped_applies(SOCKET s);
+/* Before anything is done: 0, or the error. */
+int overlapped_check(SOCKET s, WSAOVERLAPPED *overlapped,
+                     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 int overlapped_complete(SOCKET s, DWORD bytes, WSAOVERLAPPED *overlapped,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 
 /* reservation.c: the three control codes. */
 BOOL reservation_is_ioctl(DWORD code);
+/* Held, exclusively, by a call on the socket. Who closes the socket shares it. */
+SRWLOCK *reservation_lock(SOCKET s);
 int reservation_ioctl(SOCKET s, DWORD code, const void *in, DWORD in_size, void *out,
                       DWORD out_size, DWORD *returned, WSAOVERLAPPED *overlapped,
                       LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);

@@ -3,8 +3,9 @@
 # Tests of ws2_32 in the manner of Wine's: one program, a test a file. tests/run-windows runs each
 # in a process of its own, in a prefix made for the purpose.
 
-WS2_32_TESTS = acquire associate bind close exports host implicit input interface leak many msquic \
-	overlapped process release threads
+WS2_32_TESTS = acquire associate bind close exports host implicit \
+	inflight input interface kinds lasterror leak many memory msquic \
+	overlapped process release restart threads
 WS2_32_TEST_C = $(WS2_32_TESTS:%=tests/ws2_32/%.c)
 WS2_32_TEST_H = include/wine/test.h
 # These serve other test programs too.
