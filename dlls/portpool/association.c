@@ -24,6 +24,9 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 /* How many ports may be snatched away between their draw and their bind. */
 #define FASTER_LIMIT 8
 
+/* How many handles are remembered that have nothing to do with associations. A power of two. */
+#define BYSTANDERS 64
+
 struct association
 {
     UT_hash_handle hh;         /* by socket, until it is closed */
@@ -37,6 +40,7 @@ struct association
     UINT family;
     BOOL reclaimed; /* the host has been asked about the range's ports for this bind */
     BOOL acquirer;  /* the socket acquired a block too */
+    UINT64 inode;   /* tells host sockets apart */
     int fd;         /* the host socket, until it is bound: kept longer, it would keep the port bound
                      * and the listener listening after closesocket; -1 then */
     USHORT port;    /* 0 until it is bound */
@@ -52,6 +56,11 @@ static UINT closed_count;
 static UINT closed_limit = CLOSED_LIMIT;
 static struct watch_set association_watches;
 
+/* Handles that stand for no unbound, associated socket, each with the number of associations there
+ * were when it was looked at: a program that sends is not to be looked at each time. */
+static volatile LONG64 bystanders[BYSTANDERS];
+static volatile LONG association_number;
+
 static void association_dereference(struct association *association)
 {
     if (InterlockedDecrement(&association->references)) return;
@@ -60,15 +69,57 @@ static void association_dereference(struct association *association)
     HeapFree(GetProcessHeap(), 0, association);
 }
 
+static volatile LONG64 *bystander_slot(HANDLE socket)
+{
+    return &bystanders[(ULONG_PTR)socket / 4 % BYSTANDERS];
+}
+
+/* What the slot has if the handle is known not to stand for any of these associations. */
+static LONG64 bystander_mark(HANDLE socket, LONG number)
+{
+    return (UINT64)number << 32 | (UINT32)(ULONG_PTR)socket;
+}
+
+/* Finds the unbound association of a host socket. Needs the lock. */
+static struct association *association_find_unbound(UINT64 inode)
+{
+    struct association *association = unbound_associations;
+
+    while (association && association->inode != inode) association = association->hh_unbound.next;
+    return association;
+}
+
+/* Finds the unbound association of a socket that has more handles than the one it was made by: it
+ * belongs to the socket. */
+static struct association *association_get_by_duplicate(HANDLE socket)
+{
+    LONG64 mark = bystander_mark(socket, association_number);
+    struct association *association;
+    struct descriptor descriptor;
+    UINT64 inode;
+
+    if (!unbound_sockets || *bystander_slot(socket) == mark) return NULL;
+    if (descriptor_open(socket, &descriptor)) return NULL;
+    inode = descriptor_inode(descriptor.fd);
+    descriptor_close(descriptor.fd);
+    AcquireSRWLockShared(&associations_lock);
+    if ((association = association_find_unbound(inode)))
+        InterlockedIncrement(&association->references);
+    ReleaseSRWLockShared(&associations_lock);
+    if (!association) InterlockedExchange64(bystander_slot(socket), mark);
+    return association;
+}
+
+/* Finds the association of a socket that waits for a port, with a reference. */
 static struct association *association_get(HANDLE socket)
 {
     struct association *association;
 
     AcquireSRWLockShared(&associations_lock);
-    HASH_FIND(hh, associations, &socket, sizeof(socket), association);
+    HASH_FIND(hh_unbound, unbound_associations, &socket, sizeof(socket), association);
     if (association) InterlockedIncrement(&association->references);
     ReleaseSRWLockShared(&associations_lock);
-    return association;
+    return association ? association : association_get_by_duplicate(socket);
 }
 
 /* Gives the port back to the block, if the block still is. */
@@ -106,6 +157,7 @@ static BOOL association_link(struct association *association)
     if (!association->hh.tbl) return FALSE;
     InterlockedIncrement(&tracked_sockets);
     if (association->port) return TRUE;
+    InterlockedIncrement(&association_number);
     HASH_ADD(hh_unbound, unbound_associations, socket, sizeof(association->socket), association);
     if (association->hh_unbound.tbl)
     {
@@ -219,12 +271,13 @@ static struct association *association_create(HANDLE socket, const struct descri
     association->protocol = descriptor->protocol;
     association->family = descriptor->family;
     association->fd = descriptor->fd;
+    association->inode = descriptor_inode(descriptor->fd);
     association->acquirer = reservation_has_acquirer(socket);
     return association;
 }
 
 /* Puts an association in the place of what the handle stood for before: an earlier association of
- * the same socket, or one of a socket that was closed with CloseHandle. */
+ * the same socket, be it by another handle, or one of a socket that was closed with CloseHandle. */
 static enum portpool_status association_publish(struct association *association)
 {
     struct association *earlier;
@@ -232,6 +285,7 @@ static enum portpool_status association_publish(struct association *association)
 
     AcquireSRWLockExclusive(&associations_lock);
     HASH_FIND(hh, associations, &association->socket, sizeof(association->socket), earlier);
+    if (!earlier) earlier = association_find_unbound(association->inode);
     if (earlier) association_unlink(earlier);
     success = association_link(association);
     ReleaseSRWLockExclusive(&associations_lock);
@@ -274,30 +328,23 @@ enum portpool_status association_make(HANDLE socket, UINT64 token)
 
 BOOL association_awaits_port(HANDLE socket, UINT *family)
 {
-    struct association *association;
+    struct association *association = association_get(socket);
     BOOL awaits;
 
-    AcquireSRWLockShared(&associations_lock);
-    HASH_FIND(hh, associations, &socket, sizeof(socket), association);
-    if ((awaits = association && !association->port)) *family = association->family;
-    ReleaseSRWLockShared(&associations_lock);
+    if (!association) return FALSE;
+    if ((awaits = !association->port)) *family = association->family;
+    association_dereference(association);
     return awaits;
 }
 
-/* Says whether the handle still stands for the socket that was associated. If that was closed with
- * CloseHandle, and the handle given to another, ends the association. For those not bound yet. */
-static BOOL association_verify(struct association *association)
+/* Says whether the handle stands for the socket that was associated. If that was closed with
+ * CloseHandle and the handle given to another, or AcceptEx has put a connection in its place, ends
+ * the association. For those not bound yet. */
+static BOOL association_verify(struct association *association, HANDLE socket)
 {
     struct association *current;
-    struct descriptor descriptor;
-    UINT64 inode;
 
-    if (!descriptor_open(association->socket, &descriptor))
-    {
-        inode = descriptor_inode(descriptor.fd);
-        descriptor_close(descriptor.fd);
-        if (inode == descriptor_inode(association->fd)) return TRUE;
-    }
+    if (endpoint_is(socket, association->inode)) return TRUE;
     AcquireSRWLockExclusive(&associations_lock);
     HASH_FIND(hh, associations, &association->socket, sizeof(association->socket), current);
     if (current == association) association_unlink(association);
@@ -344,7 +391,7 @@ void association_sweep_unbound(void)
         /* One that is being bound just now is alive. */
         if (TryAcquireSRWLockExclusive(&picked[i]->lock))
         {
-            if (!picked[i]->port) association_verify(picked[i]);
+            if (!picked[i]->port) association_verify(picked[i], picked[i]->socket);
             ReleaseSRWLockExclusive(&picked[i]->lock);
         }
         association_dereference(picked[i]);
@@ -485,7 +532,7 @@ static enum portpool_status association_bind_exact(struct association *associati
     return PORTPOOL_IN_USE;
 }
 
-static enum portpool_status association_bind_any(struct association *association,
+static enum portpool_status association_bind_any(struct association *association, HANDLE socket,
                                                  portpool_bind_function bind, void *context)
 {
     struct reservation *reservation = association->reservation;
@@ -507,14 +554,15 @@ static enum portpool_status association_bind_any(struct association *association
         default:
             return PORTPOOL_CALL_FAILED;
         }
-        if (!verified && !association_verify(association)) return PORTPOOL_NOT_ASSOCIATED;
+        if (!verified && !association_verify(association, socket)) return PORTPOOL_NOT_ASSOCIATED;
         verified = TRUE;
     }
     return PORTPOOL_EXHAUSTED;
 }
 
-static enum portpool_status association_bind_locked(struct association *association, USHORT port,
-                                                    portpool_bind_function bind, void *context)
+static enum portpool_status association_bind_locked(struct association *association, HANDLE socket,
+                                                    USHORT port, portpool_bind_function bind,
+                                                    void *context)
 {
     struct reservation *reservation = association->reservation;
     enum portpool_status status;
@@ -525,7 +573,7 @@ static enum portpool_status association_bind_locked(struct association *associat
     if (!reservation_enter(reservation)) return PORTPOOL_INVALID_TOKEN;
     association->reclaimed = FALSE;
     status = port ? association_bind_exact(association, port, bind, context)
-                  : association_bind_any(association, bind, context);
+                  : association_bind_any(association, socket, bind, context);
     /* A persistent range may be deleted while its ports are drawn: then there are none. */
     if ((status == PORTPOOL_IN_USE || status == PORTPOOL_EXHAUSTED) &&
         reservation_is_persistent(reservation) && !reservation_enter(reservation))
@@ -542,10 +590,9 @@ enum portpool_status association_bind(HANDLE socket, USHORT port, portpool_bind_
 
     if (!association) return PORTPOOL_NOT_ASSOCIATED;
     AcquireSRWLockExclusive(&association->lock);
-    status = association_bind_locked(association, port, bind, context);
-    /* These may mean that the handle is another socket's by now, which has no association. */
-    if (status && status != PORTPOOL_NOT_ASSOCIATED && status != PORTPOOL_CALL_FAILED &&
-        !association_verify(association))
+    status = association_bind_locked(association, socket, port, bind, context);
+    /* It may be another socket by now, which has no association. */
+    if (status && status != PORTPOOL_NOT_ASSOCIATED && !association_verify(association, socket))
         status = PORTPOOL_NOT_ASSOCIATED;
     ReleaseSRWLockExclusive(&association->lock);
     association_dereference(association);
@@ -581,8 +628,13 @@ static enum portpool_status association_listen_locked(struct association *associ
 
 enum portpool_status association_listen(HANDLE socket, portpool_call_function listen, void *context)
 {
-    struct association *association = association_get(socket);
     enum portpool_status status;
+    struct association *association;
+
+    AcquireSRWLockShared(&associations_lock);
+    HASH_FIND(hh, associations, &socket, sizeof(socket), association);
+    if (association) InterlockedIncrement(&association->references);
+    ReleaseSRWLockShared(&associations_lock);
 
     if (!association) return PORTPOOL_NOT_ASSOCIATED;
     AcquireSRWLockExclusive(&association->lock);
@@ -596,6 +648,7 @@ struct association *association_closing(HANDLE socket)
 {
     struct association *association;
 
+    InterlockedExchange64(bystander_slot(socket), 0);
     AcquireSRWLockExclusive(&associations_lock);
     HASH_FIND(hh, associations, &socket, sizeof(socket), association);
     if (association) association_unlink(association);

@@ -1,5 +1,5 @@
 /*
- * The sockets of the prefix's processes
+ * The sockets of the prefix's processes, and of our own, by their handles
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -120,24 +120,71 @@ static void endpoint_look_through(const struct handle_list *list, USHORT file_ty
     if (process) CloseHandle(process);
 }
 
+/* Lists the handles of all processes, and finds out which of them are files. The caller frees it.
+ */
+static struct handle_list *handle_list_open(USHORT *file_type)
+{
+    HANDLE file =
+        CreateFileW(L"NUL", 0, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+    struct handle_list *list;
+
+    if (file == INVALID_HANDLE_VALUE)
+    {
+        WARN("no file of our own, error %lu\n", GetLastError());
+        return NULL;
+    }
+    list = handle_list_all();
+    if (list && !handle_list_file_type(list, file, file_type))
+    {
+        HeapFree(GetProcessHeap(), 0, list);
+        list = NULL;
+    }
+    CloseHandle(file);
+    return list;
+}
+
 BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count,
                     void (*visit)(int fd, USHORT port, void *context), void *context)
 {
     struct visit what = {
         .protocol = protocol, .start = start, .count = count, .visit = visit, .context = context};
-    HANDLE file =
-        CreateFileW(L"NUL", 0, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
-    struct handle_list *list = NULL;
-    BOOL success = FALSE;
-    USHORT type;
+    struct handle_list *list;
+    USHORT file_type;
 
-    if (file == INVALID_HANDLE_VALUE)
-        WARN("no file of our own, error %lu\n", GetLastError());
-    else if ((list = handle_list_all()) && (success = handle_list_file_type(list, file, &type)))
-        endpoint_look_through(list, type, &what);
-    if (file != INVALID_HANDLE_VALUE) CloseHandle(file);
-    if (list) HeapFree(GetProcessHeap(), 0, list);
-    return success;
+    if (!(list = handle_list_open(&file_type))) return FALSE;
+    endpoint_look_through(list, file_type, &what);
+    HeapFree(GetProcessHeap(), 0, list);
+    return TRUE;
+}
+
+BOOL endpoint_is(HANDLE socket, UINT64 inode)
+{
+    struct descriptor descriptor;
+    BOOL same;
+
+    if (descriptor_open(socket, &descriptor)) return FALSE;
+    same = descriptor_inode(descriptor.fd) == inode;
+    descriptor_close(descriptor.fd);
+    return same;
+}
+
+BOOL endpoint_find_own(UINT64 inode, HANDLE except, HANDLE *found)
+{
+    struct handle_list *list;
+    USHORT file_type;
+
+    *found = NULL;
+    if (!(list = handle_list_open(&file_type))) return FALSE;
+    for (ULONG_PTR i = 0; i < list->count && !*found; i++)
+    {
+        const struct handle_entry *entry = &list->entries[i];
+        HANDLE handle = (HANDLE)entry->handle;
+
+        if (entry->process != GetCurrentProcessId() || entry->type != file_type) continue;
+        if (handle != except && endpoint_is(handle, inode)) *found = handle;
+    }
+    HeapFree(GetProcessHeap(), 0, list);
+    return TRUE;
 }
 
 struct marking

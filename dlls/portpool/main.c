@@ -155,12 +155,12 @@ static enum portpool_status pool_bind_persistent(HANDLE socket, const BYTE addre
 static enum portpool_status pool_close(HANDLE socket, portpool_call_function close, void *context)
 {
     struct association *association = association_closing(socket);
-    BOOL success, last_handle;
-    struct acquirer *acquirer = reservation_closing(socket, &last_handle);
+    HANDLE other;
+    struct acquirer *acquirer = reservation_closing(socket, &other);
+    BOOL success = close(context);
 
-    success = close(context);
     if (association) association_closed(association, success);
-    if (acquirer) reservation_closed(acquirer, success, last_handle);
+    if (acquirer) reservation_closed(acquirer, success, other);
     if (association || acquirer)
         TRACE("socket %p: %s\n", socket, success ? "closed" : "not closed");
     return success ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;

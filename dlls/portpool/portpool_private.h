@@ -74,10 +74,11 @@ enum portpool_status reservation_release(HANDLE socket, UINT64 token);
 void reservation_sweep(void);
 BOOL reservation_has_acquirer(HANDLE socket);
 /* Around closesocket. closing takes the handle from the acquirer, so that a new socket with the
- * same handle does not meet it (NULL if it acquired nothing); closed ends its blocks, or puts it
- * back if the socket was not closed. */
-struct acquirer *reservation_closing(HANDLE socket, BOOL *last_handle);
-void reservation_closed(struct acquirer *acquirer, BOOL success, BOOL last_handle);
+ * same handle does not meet it (NULL if it acquired nothing), and finds out which handle of the
+ * process stays, NULL if none does; closed lets the acquirer go on with that one, ends its blocks,
+ * or puts it back if the socket was not closed. */
+struct acquirer *reservation_closing(HANDLE socket, HANDLE *other);
+void reservation_closed(struct acquirer *acquirer, BOOL success, HANDLE other);
 void reservation_end_all(void);
 
 /* Finds a live block of the process, or a persistent range, by its token, with a reference.
@@ -243,8 +244,14 @@ void hold_drop(const struct store_range *range, int *fds); /* undoes all of thes
 /* Keeps ports that sockets use from being drawn; ports has a bit for each that may be marked so. */
 void hold_mark_used(UINT protocol, USHORT first, USHORT last, const UINT64 *ports);
 
-/* endpoint.c: finds the sockets of the prefix's processes that are bound to a port of a range, and
- * calls back with a descriptor of each, which is closed afterwards. FALSE if it cannot. */
+/* endpoint.c: sockets by their handles. Says whether a handle of this process stands for the host
+ * socket with this inode. */
+BOOL endpoint_is(HANDLE socket, UINT64 inode);
+/* Finds a handle of this process that stands for the host socket, but for one; NULL if there is
+ * none. FALSE if that is not to be known. Takes long. */
+BOOL endpoint_find_own(UINT64 inode, HANDLE except, HANDLE *found);
+/* Finds the sockets of the prefix's processes that are bound to a port of a range, and calls back
+ * with a descriptor of each, which is closed afterwards. FALSE if it cannot. */
 BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count,
                     void (*visit)(int fd, USHORT port, void *context), void *context);
 /* Fills in, for each port of a persistent range, 1 if a socket uses it; occupied is zeroed by the

@@ -10,6 +10,7 @@
 
 #include "hash.h"
 #include "tawny_debug.h"
+#include "utlist.h"
 
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
@@ -22,17 +23,19 @@ static const struct
 /* Below this, only root may bind, unless the host is told otherwise. */
 #define FIRST_UNPRIVILEGED_PORT 1024
 
-/* A socket that acquired blocks. */
+/* A socket that acquired blocks. It lives as long as this process has a handle of it: those of
+ * other processes keep it alive on the host, but not the blocks. */
 struct acquirer
 {
     UT_hash_handle hh; /* by socket, unless detached */
-    struct acquirer *next;
-    HANDLE socket;
+    struct acquirer *prev, *next;
+    HANDLE socket; /* one of its handles */
     UINT64 inode;
     struct watch watch;
     struct reservation *reservations;
-    BOOL detached; /* the handle is closed, or another socket's by now; duplicates may live */
-    UINT closing;  /* calls of closesocket under way: they end it, nobody else may */
+    BOOL detached; /* the handle is being closed, or another socket's by now */
+    BOOL ended;    /* in no list any more */
+    UINT users;    /* calls that are about it outside the lock: it is freed after the last */
 };
 
 struct reservation
@@ -53,6 +56,9 @@ struct reservation
     UINT draw; /* … which of the process's draws of its port is its own */
     int fds[]; /* placeholders */
 };
+
+/* Held while it is found out what has ended: whoever comes meanwhile is to find it ended. */
+static SRWLOCK sweep_lock = SRWLOCK_INIT;
 
 /* Guards all of the above but "ended", "draw" and the placeholders. Never held during a call that
  * waits for the wineserver. */
@@ -166,10 +172,14 @@ static void reservation_end_list(struct reservation *list)
     }
 }
 
+static void acquirer_free(struct acquirer *acquirer)
+{
+    if (acquirer->ended && !acquirer->users) HeapFree(GetProcessHeap(), 0, acquirer);
+}
+
 /* Moves the acquirer's blocks to a list, and forgets the acquirer. Needs the lock. */
 static void acquirer_dismiss(struct acquirer *acquirer, struct reservation **list)
 {
-    struct acquirer **link = &acquirers;
     struct reservation *reservation;
 
     while ((reservation = acquirer->reservations))
@@ -180,11 +190,17 @@ static void acquirer_dismiss(struct acquirer *acquirer, struct reservation **lis
         *list = reservation;
     }
     if (!acquirer->detached) HASH_DELETE(hh, acquirers_by_socket, acquirer);
-    while (*link != acquirer) link = &(*link)->next;
-    *link = acquirer->next;
+    DL_DELETE(acquirers, acquirer);
     watch_stop(&acquirer->watch);
     InterlockedDecrement(&tracked_sockets);
-    HeapFree(GetProcessHeap(), 0, acquirer);
+    acquirer->ended = TRUE;
+    acquirer_free(acquirer);
+}
+
+static void acquirer_leave(struct acquirer *acquirer)
+{
+    acquirer->users--;
+    acquirer_free(acquirer);
 }
 
 /* The handle is no longer this socket's. Needs the lock. */
@@ -194,42 +210,75 @@ static void acquirer_detach(struct acquirer *acquirer)
     acquirer->detached = TRUE;
 }
 
-static void acquirer_attach(struct acquirer *acquirer)
+/* This handle may be the socket's, or is so for certain: if another acquirer is known by it, that
+ * is what it was before. Needs the lock; not for one that is attached. */
+static void acquirer_attach(struct acquirer *acquirer, HANDLE socket, BOOL certain)
 {
+    struct acquirer *other;
+
+    acquirer->socket = socket;
+    acquirer->detached = TRUE;
+    HASH_FIND(hh, acquirers_by_socket, &socket, sizeof(socket), other);
+    if (other && !certain) return;
+    if (other) acquirer_detach(other);
     HASH_ADD(hh, acquirers_by_socket, socket, sizeof(acquirer->socket), acquirer);
     acquirer->detached = !acquirer->hh.tbl;
 }
 
-/* Finds the acquirer that a handle stands for, or makes one. Needs the lock. */
+/* From now on it is known by this handle, which is its own for certain. Needs the lock. */
+static void acquirer_move(struct acquirer *acquirer, HANDLE socket)
+{
+    if (!acquirer->detached) acquirer_detach(acquirer);
+    acquirer_attach(acquirer, socket, TRUE);
+}
+
+/* What it is known by; NULL if that is not to be relied on. Needs the lock. */
+static HANDLE acquirer_handle(const struct acquirer *acquirer)
+{
+    return acquirer->detached ? NULL : acquirer->socket;
+}
+
+/* Ends an acquirer if it is gone from the host or has no blocks any more. Needs the lock. */
+static void acquirer_settle(struct acquirer *acquirer, struct reservation **list)
+{
+    if (acquirer->watch.gone || !acquirer->reservations) acquirer_dismiss(acquirer, list);
+}
+
+/* Finds the acquirer that a handle stands for. Needs the lock. */
+static struct acquirer *acquirer_find(HANDLE socket, UINT64 inode)
+{
+    struct acquirer *acquirer;
+
+    HASH_FIND(hh, acquirers_by_socket, &socket, sizeof(socket), acquirer);
+    if (acquirer && acquirer->inode == inode) return acquirer;
+    /* Closed with CloseHandle, and its handle given to another socket, since the sweep before this
+     * or unseen by it. */
+    if (acquirer) acquirer_detach(acquirer);
+    /* Known by another handle. */
+    DL_SEARCH_SCALAR(acquirers, acquirer, inode, inode);
+    return acquirer;
+}
+
+/* The same, or makes one. Needs the lock. */
 static enum portpool_status acquirer_get(HANDLE socket, const struct descriptor *descriptor,
                                          struct acquirer **result)
 {
     enum portpool_status status;
-    struct acquirer *acquirer;
     UINT64 inode = descriptor_inode(descriptor->fd);
+    struct acquirer *acquirer = acquirer_find(socket, inode);
 
-    HASH_FIND(hh, acquirers_by_socket, &socket, sizeof(socket), acquirer);
-    if (acquirer && acquirer->inode != inode)
-    {
-        /* Closed with CloseHandle, and its handle given to another socket, while a duplicate
-         * keeps it alive: the sweep before this would have ended it otherwise. */
-        acquirer_detach(acquirer);
-        acquirer = NULL;
-    }
     if (!acquirer)
     {
         if (!(acquirer = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*acquirer))))
             return PORTPOOL_NO_RESOURCES;
-        acquirer->socket = socket;
         acquirer->inode = inode;
         if ((status = watch_start(&acquirer_watches, &acquirer->watch, descriptor->fd)))
         {
             HeapFree(GetProcessHeap(), 0, acquirer);
             return status;
         }
-        acquirer_attach(acquirer);
-        acquirer->next = acquirers;
-        acquirers = acquirer;
+        acquirer_attach(acquirer, socket, TRUE);
+        DL_APPEND(acquirers, acquirer);
         InterlockedIncrement(&tracked_sockets);
     }
     *result = acquirer;
@@ -259,7 +308,7 @@ static enum portpool_status reservation_publish(struct reservation *reservation,
         }
         else
         {
-            if (!acquirer->reservations) acquirer_dismiss(acquirer, &list);
+            acquirer_settle(acquirer, &list);
             status = PORTPOOL_NO_RESOURCES;
         }
     }
@@ -343,13 +392,110 @@ static enum portpool_status reservation_hold_anywhere(struct reservation *reserv
     return status;
 }
 
+/* Says whether an acquirer has a block with this port. Needs the lock. */
+static BOOL acquirer_has_port(const struct acquirer *acquirer, UINT protocol, USHORT port)
+{
+    const struct reservation *reservation;
+
+    LL_FOREACH(acquirer->reservations, reservation)
+    if (reservation->protocol == protocol && reservation_contains(reservation, port)) return TRUE;
+    return FALSE;
+}
+
+/* Lists the acquirers that have a block with this port, or all if it is 0. The caller leaves each,
+ * and frees the list. */
+static struct acquirer **acquirer_list(UINT protocol, USHORT port, UINT *count)
+{
+    struct acquirer *acquirer, **list;
+
+    *count = 0;
+    AcquireSRWLockExclusive(&reservations_lock);
+    DL_COUNT(acquirers, acquirer, *count);
+    if ((list = HeapAlloc(GetProcessHeap(), 0, (*count + 1) * sizeof(*list))))
+    {
+        *count = 0;
+        DL_FOREACH(acquirers, acquirer)
+        {
+            if (port && !acquirer_has_port(acquirer, protocol, port)) continue;
+            acquirer->users++;
+            list[(*count)++] = acquirer;
+        }
+    }
+    ReleaseSRWLockExclusive(&reservations_lock);
+    return list;
+}
+
+/* Ends an acquirer of which the process has no handle any more, and leaves it. Says whether it has
+ * ended. */
+static BOOL acquirer_verify(struct acquirer *acquirer)
+{
+    struct reservation *list = NULL;
+    HANDLE known, other = NULL;
+    BOOL searched = FALSE, ended;
+
+    AcquireSRWLockShared(&reservations_lock);
+    known = acquirer_handle(acquirer);
+    ReleaseSRWLockShared(&reservations_lock);
+    if (!known || !endpoint_is(known, acquirer->inode))
+        searched = endpoint_find_own(acquirer->inode, NULL, &other);
+
+    AcquireSRWLockExclusive(&reservations_lock);
+    if (searched && !acquirer->ended)
+    {
+        if (!other)
+            acquirer_dismiss(acquirer, &list);
+        else if (known == acquirer_handle(acquirer))
+            acquirer_move(acquirer, other);
+    }
+    ended = acquirer->ended;
+    acquirer_leave(acquirer);
+    ReleaseSRWLockExclusive(&reservations_lock);
+    reservation_end_list(list);
+    return ended;
+}
+
+/* Looks whether what is in the way of a new block is still there. A socket that was closed with
+ * CloseHandle lives on, on the host, where another process has a handle of it: only the wineserver
+ * tells that this one has none. Says whether something has ended. */
+static BOOL reservation_make_room(UINT protocol, USHORT port)
+{
+    struct acquirer **list;
+    BOOL ended = FALSE;
+    UINT count;
+
+    AcquireSRWLockExclusive(&sweep_lock);
+    if ((list = acquirer_list(protocol, port, &count)))
+    {
+        for (UINT i = 0; i < count; i++) ended |= acquirer_verify(list[i]);
+        HeapFree(GetProcessHeap(), 0, list);
+    }
+    ReleaseSRWLockExclusive(&sweep_lock);
+    return ended;
+}
+
+/* Takes the ports from start on, or anywhere if it is 0. */
+static enum portpool_status reservation_hold_some(struct reservation *reservation, USHORT start)
+{
+    enum portpool_status status;
+    USHORT conflict;
+
+    for (;;)
+    {
+        status = start ? reservation_hold(reservation, start, &conflict)
+                       : reservation_hold_anywhere(reservation);
+        if (!status) return status;
+        if (status != PORTPOOL_IN_USE) conflict = 0;
+        /* Each time there is one less. */
+        if (!reservation_make_room(reservation->protocol, conflict)) return status;
+    }
+}
+
 static enum portpool_status reservation_make(HANDLE socket, const struct descriptor *descriptor,
                                              USHORT start, USHORT count,
                                              struct portpool_block *block)
 {
     struct reservation *reservation;
     enum portpool_status status;
-    USHORT conflict;
 
     reservation =
         HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, FIELD_OFFSET(struct reservation, fds[count]));
@@ -359,9 +505,7 @@ static enum portpool_status reservation_make(HANDLE socket, const struct descrip
     reservation->protocol = descriptor->protocol;
     reservation->count = count;
 
-    status = start ? reservation_hold(reservation, start, &conflict)
-                   : reservation_hold_anywhere(reservation);
-    if (status)
+    if ((status = reservation_hold_some(reservation, start)))
     {
         HeapFree(GetProcessHeap(), 0, reservation);
         return status;
@@ -406,7 +550,7 @@ static void reservation_unlink(struct reservation *reservation)
     while (*link != reservation) link = &(*link)->next;
     *link = reservation->next;
     HASH_DELETE(hh, reservations, reservation);
-    if (!acquirer->reservations && !acquirer->closing) acquirer_dismiss(acquirer, &list);
+    acquirer_settle(acquirer, &list);
 }
 
 enum portpool_status reservation_release(HANDLE socket, UINT64 token)
@@ -444,15 +588,13 @@ void reservation_sweep(void)
     struct acquirer *acquirer, *next;
     struct reservation *list = NULL;
 
+    AcquireSRWLockExclusive(&sweep_lock);
     AcquireSRWLockExclusive(&reservations_lock);
     watch_sweep_all(&acquirer_watches);
-    for (acquirer = acquirers; acquirer; acquirer = next)
-    {
-        next = acquirer->next;
-        if (acquirer->watch.gone && !acquirer->closing) acquirer_dismiss(acquirer, &list);
-    }
+    DL_FOREACH_SAFE(acquirers, acquirer, next) acquirer_settle(acquirer, &list);
     ReleaseSRWLockExclusive(&reservations_lock);
     reservation_end_list(list);
+    ReleaseSRWLockExclusive(&sweep_lock);
 }
 
 /* Says whether no other handle stands for the same socket, in this process or another. */
@@ -464,44 +606,56 @@ static BOOL is_last_handle(HANDLE socket)
            info.HandleCount == 1;
 }
 
-struct acquirer *reservation_closing(HANDLE socket, BOOL *last_handle)
+struct acquirer *reservation_closing(HANDLE socket, HANDLE *other)
 {
     struct acquirer *acquirer;
 
+    *other = NULL;
     AcquireSRWLockExclusive(&reservations_lock);
     HASH_FIND(hh, acquirers_by_socket, &socket, sizeof(socket), acquirer);
     if (acquirer)
     {
-        acquirer->closing++;
+        acquirer->users++;
         acquirer_detach(acquirer);
     }
     ReleaseSRWLockExclusive(&reservations_lock);
 
-    /* Asked before the handle is closed, for afterwards it may be too early: a receive still
-     * pending keeps the host's socket open until its thread has heard of the end. */
-    *last_handle = acquirer && is_last_handle(socket);
+    /* Asked before the handle is closed, for afterwards nothing can be asked about it. That the
+     * host's socket is gone says nothing in time: a receive still pending keeps it open until its
+     * thread has heard of the end. */
+    if (acquirer && !is_last_handle(socket) && !endpoint_find_own(acquirer->inode, socket, other))
+        *other = socket; /* Not to know is to leave things as they are, until the next sweep. */
     return acquirer;
 }
 
-void reservation_closed(struct acquirer *acquirer, BOOL success, BOOL last_handle)
+/* What closesocket has made of it. Needs the lock. */
+static void acquirer_close(struct acquirer *acquirer, BOOL success, HANDLE other,
+                           struct reservation **list)
 {
-    struct reservation *list = NULL;
-    struct acquirer *other;
-
-    AcquireSRWLockExclusive(&reservations_lock);
-    acquirer->closing--;
     if (!success)
     {
-        HASH_FIND(hh, acquirers_by_socket, &acquirer->socket, sizeof(acquirer->socket), other);
-        if (!other) acquirer_attach(acquirer);
+        if (acquirer->detached) acquirer_attach(acquirer, acquirer->socket, FALSE);
+        return;
     }
-    /* With other handles left, the sweeps see the last one go. */
-    else
-        watch_sweep(&acquirer->watch);
+    if (!other)
+    {
+        acquirer_dismiss(acquirer, list);
+        return;
+    }
+    acquirer_move(acquirer, other);
+    /* That may have been closed meanwhile. */
+    watch_sweep(&acquirer->watch);
+    acquirer_settle(acquirer, list);
+}
 
-    if (!acquirer->closing &&
-        ((success && last_handle) || acquirer->watch.gone || !acquirer->reservations))
-        acquirer_dismiss(acquirer, &list);
+void reservation_closed(struct acquirer *acquirer, BOOL success, HANDLE other)
+{
+    struct reservation *list = NULL;
+
+    AcquireSRWLockExclusive(&reservations_lock);
+    /* A sweep may have been faster, or WSACleanup. */
+    if (!acquirer->ended) acquirer_close(acquirer, success, other, &list);
+    acquirer_leave(acquirer);
     ReleaseSRWLockExclusive(&reservations_lock);
     reservation_end_list(list);
 }
@@ -512,12 +666,7 @@ void reservation_end_all(void)
     struct reservation *list = NULL;
 
     AcquireSRWLockExclusive(&reservations_lock);
-    for (acquirer = acquirers; acquirer; acquirer = next)
-    {
-        next = acquirer->next;
-        /* One that is being closed ends when its closesocket returns. */
-        if (!acquirer->closing) acquirer_dismiss(acquirer, &list);
-    }
+    DL_FOREACH_SAFE(acquirers, acquirer, next) acquirer_dismiss(acquirer, &list);
     ReleaseSRWLockExclusive(&reservations_lock);
     reservation_end_list(list);
 }

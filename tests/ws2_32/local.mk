@@ -3,7 +3,7 @@
 # Tests of ws2_32 in the manner of Wine's: one program, a test a file. tests/run-windows runs each
 # in a process of its own, in a prefix made for the purpose.
 
-WS2_32_TESTS = acquire associate bind close exports host implicit \
+WS2_32_TESTS = acquire associate bind close exports extension handles host implicit \
 	inflight input interface kinds lasterror leak many memory msquic \
 	overlapped process release restart threads
 WS2_32_TEST_C = $(WS2_32_TESTS:%=tests/ws2_32/%.c)

@@ -169,27 +169,6 @@ static void test_race(unsigned int index)
     check_free(&kinds[index], start, 10 * BLOCKS);
 }
 
-/* A socket that a peer has a handle of. */
-static void test_inherited(unsigned int index)
-{
-    const struct kind *kind = &kinds[index];
-    struct block block;
-    SOCKET owner = acquire_any(kind, 2, &block), other = open_socket(kind);
-    struct peer peer;
-
-    ok(SetHandleInformation((HANDLE)owner, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT), "error %lu\n",
-       GetLastError());
-    if (!peer_start(&peer)) return;
-    /* While that lives, so does the socket, and what it acquired. */
-    check_close(owner);
-    check_reserved(kind, block.start);
-    check_acquire(other, block.start, 2, WSAEADDRINUSE, NULL);
-    check_close(draw(kind, &block, NULL));
-    peer_end(&peer, PEER_EXIT);
-    check_acquire(other, block.start, 2, 0, NULL);
-    check_close(other);
-}
-
 /* What a peer makes of a table that has seen a process end there before. */
 static void test_dead_owner(struct peer *peer, unsigned int index)
 {
@@ -230,7 +209,6 @@ static void test_kind(unsigned int index)
     else
         skip("no outsider to kill a process\n");
     test_race(index);
-    test_inherited(index);
     test_dead_owner(&peer, index);
     peer_end(&peer, PEER_EXIT);
 }
