@@ -41,14 +41,15 @@ new_prefix()
 
 new_prefix
 check "setup" prints 0 "^Put Tawny .* into $prefix\." "$tawny" setup
-for dll in ws2_32 iphlpapi portpool; do
+for dll in ws2_32 iphlpapi mswsock portpool; do
     check "our $dll.dll is in system32" cmp "$build/x86_64-windows/$dll.dll" "$system32/$dll.dll"
 done
-for dll in ws2_32 iphlpapi; do
+for dll in ws2_32 iphlpapi mswsock; do
     check "Wine's $dll.dll is in system32 by its other name" \
         cmp "$work/wine/lib/wine/x86_64-windows/$dll.dll" "$system32/${dll}_wine.dll"
 done
-for file in x86_64-windows/ws2_32_wine.dll x86_64-windows/iphlpapi_wine.dll x86_64-unix/ws2_32_wine.so; do
+for file in x86_64-windows/ws2_32_wine.dll x86_64-windows/iphlpapi_wine.dll \
+    x86_64-windows/mswsock_wine.dll x86_64-unix/ws2_32_wine.so; do
     check "$file is a link into Wine's library directory" \
         [ "$(readlink -f "$prefix/tawny/$file")" = "$work/wine/lib/wine/$(echo "$file" | sed s/_wine//)" ]
 done
@@ -300,7 +301,7 @@ new_prefix
 rm -rf "$prefix/tawny"
 check "setup where the directory tawny has been deleted" prints 0 "^Put" "$tawny" setup
 check "remove" prints 0 "^Took" "$tawny" remove
-for dll in ws2_32 iphlpapi; do
+for dll in ws2_32 iphlpapi mswsock; do
     check "does not take our own $dll.dll for the original, but Wine's" \
         cmp "$work/wine/lib/wine/x86_64-windows/$dll.dll" "$system32/$dll.dll"
 done

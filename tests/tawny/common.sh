@@ -134,6 +134,7 @@ make_look_alike()
     printf 'WINE REGISTRY Version 2\n\n#arch=win64\n' >"$1/system.reg"
     echo "the original" >"$1/drive_c/windows/system32/ws2_32.dll"
     echo "the original of another" >"$1/drive_c/windows/system32/iphlpapi.dll"
+    echo "the original of a third" >"$1/drive_c/windows/system32/mswsock.dll"
     echo "another DLL" >"$1/drive_c/windows/system32/other.dll"
     chmod 640 "$1/drive_c/windows/system32/ws2_32.dll"
 }
@@ -162,6 +163,7 @@ make_wine_look_alike()
     mkdir -p "$1/bin" "$1/$2/x86_64-windows" "$1/$2/x86_64-unix"
     echo "Wine's ws2_32.dll" >"$1/$2/x86_64-windows/ws2_32.dll"
     echo "Wine's iphlpapi.dll" >"$1/$2/x86_64-windows/iphlpapi.dll"
+    echo "Wine's mswsock.dll" >"$1/$2/x86_64-windows/mswsock.dll"
     service_entries >"$1/entries"
     echo "Wine's ws2_32.so" >"$1/$2/x86_64-unix/ws2_32.so"
     printf '#!/bin/sh\nexit 1\n' >"$1/bin/wineserver"

@@ -104,7 +104,8 @@ static void check_against_builtin_(const char *file, int line, const struct expo
     DWORD i, count = export_directory(builtin)->NumberOfNames;
     BOOL all = is_wine_8_0(table, builtin);
 
-    ok_(file, line)(count >= 130, "only %lu exports\n", count);
+    /* A later Wine has more, if anything. */
+    ok_(file, line)(count >= table->wine_8_0_count, "only %lu exports\n", count);
     for (i = 0; i < count; i++)
     {
         struct export export = export_at(builtin, i);
