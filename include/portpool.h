@@ -16,7 +16,9 @@
 #include <winbase.h>
 
 /* Changes whenever struct portpool does. */
-#define PORTPOOL_VERSION 2
+#define PORTPOOL_VERSION 3
+
+#define PORTPOOL_PORTS 65536
 
 enum portpool_status
 {
@@ -67,6 +69,9 @@ enum portpool_bind_result
 typedef enum portpool_bind_result (*portpool_bind_function)(USHORT port, void *context);
 /* Makes the wrapped call that context describes; FALSE if it failed. */
 typedef BOOL (*portpool_call_function)(void *context);
+
+/* Looks at a port that is held for the purpose. */
+typedef void (*portpool_look_function)(USHORT port, void *context);
 
 struct portpool
 {
@@ -146,6 +151,14 @@ struct portpool
      * INVALID_RANGE, NOT_FOUND. */
     enum portpool_status (*lookup_persistent)(enum portpool_protocol protocol, USHORT start,
                                               USHORT count, UINT64 *token);
+
+    /* Fills in the process that holds each port on the host, with a socket of its own beside that
+     * of whoever has got the port; 0 for none. FALSE if no port is held. */
+    BOOL (*list_held)(enum portpool_protocol protocol, DWORD processes[PORTPOOL_PORTS]);
+
+    /* Calls back while this process holds a port that nobody knows of: as that one is seen, all
+     * are. FALSE, without calling, if none could be held. */
+    BOOL (*hold_one)(enum portpool_protocol protocol, portpool_look_function look, void *context);
 };
 
 /* portpool.dll's way in; NULL where its Unix side cannot be reached. */

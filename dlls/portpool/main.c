@@ -218,6 +218,8 @@ static const struct portpool pool = {
     .create_persistent = pool_create_persistent,
     .delete_persistent = pool_delete_persistent,
     .lookup_persistent = pool_lookup_persistent,
+    .list_held = held_list,
+    .hold_one = held_sample,
 };
 
 static BOOL CALLBACK pool_init(INIT_ONCE *once, void *param, void **context)

@@ -39,6 +39,13 @@ struct port_table *table_find(void);        /* NULL while no process has made it
 struct request_slots *table_requests(void); /* in the same section; as table_map */
 UINT64 table_owner(void);                   /* 0: the host does not say who we are */
 bool table_owner_alive(uint64_t owner);
+DWORD table_owner_process(UINT64 owner); /* 0: it has ended */
+
+/* held.c: fills in the process that has each port's placeholder, 0 for none. FALSE if nobody has
+ * one. */
+BOOL held_list(enum portpool_protocol protocol, DWORD processes[PORTPOOL_PORTS]);
+/* Calls back while a port is held that nobody knows of; FALSE, without calling, if none could. */
+BOOL held_sample(enum portpool_protocol protocol, portpool_look_function look, void *context);
 
 /* watch.c: learns that sockets have ended. One set serves many watches; a set is not locked: its
  * user does that. */

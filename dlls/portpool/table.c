@@ -6,6 +6,8 @@
  */
 #include "portpool_private.h"
 
+#include <winternl.h>
+
 #include "tawny_debug.h"
 
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
@@ -13,8 +15,21 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 /* The number is the layout's: processes that disagree on it must not share. */
 #define TABLE_NAME L"Global\\tawny_port_table_2"
 
-/* The beginning of the name of an event that a process has as long as Wine knows it. */
+/* The beginning of the name of a semaphore that a process has as long as Wine knows it. Nobody
+ * waits for it: its count is the process's Windows number. */
 #define OWNER_NAME L"Global\\tawny_owner_"
+
+#define SEMAPHORE_QUERY_STATE       0x0001
+#define SEMAPHORE_BASIC_INFORMATION 0
+
+struct semaphore_information
+{
+    ULONG count;
+    ULONG maximum;
+};
+
+NTSTATUS WINAPI NtQuerySemaphore(HANDLE semaphore, int class, void *information, ULONG size,
+                                 ULONG *returned);
 
 /* What the section holds. */
 struct shared
@@ -62,14 +77,14 @@ static struct owner_name owner_name(UINT64 number)
  * stays open: Wine closes it when the process ends. */
 static BOOL owner_announce(void)
 {
-    static HANDLE event;
+    static HANDLE semaphore;
     struct owner_name name;
 
-    if (event) return TRUE;
+    if (semaphore) return TRUE;
     name = owner_name(table_owner());
-    if (!(event = CreateEventW(NULL, TRUE, FALSE, name.text)))
-        ERR("could not make an event, error %lu\n", GetLastError());
-    return !!event;
+    if (!(semaphore = CreateSemaphoreW(NULL, GetCurrentProcessId(), MAXLONG, name.text)))
+        ERR("could not make a semaphore, error %lu\n", GetLastError());
+    return !!semaphore;
 }
 
 /* Says whether Wine has done with a process. It says so, and signals the process, when it has
@@ -77,10 +92,10 @@ static BOOL owner_announce(void)
 static BOOL owner_has_ended(UINT64 number)
 {
     struct owner_name name = owner_name(number);
-    HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name.text);
+    HANDLE semaphore = OpenSemaphoreW(SYNCHRONIZE, FALSE, name.text);
 
-    if (event) CloseHandle(event);
-    return !event && GetLastError() == ERROR_FILE_NOT_FOUND;
+    if (semaphore) CloseHandle(semaphore);
+    return !semaphore && GetLastError() == ERROR_FILE_NOT_FOUND;
 }
 
 static struct shared *table_map_shared(void)
@@ -151,4 +166,20 @@ bool table_owner_alive(uint64_t other)
     }
     SetLastError(error);
     return params.alive;
+}
+
+DWORD table_owner_process(UINT64 other)
+{
+    struct owner_name name = owner_name(other);
+    struct semaphore_information info = {0};
+    DWORD error = GetLastError();
+    HANDLE semaphore;
+
+    if (other == owner) return GetCurrentProcessId();
+    semaphore = OpenSemaphoreW(SEMAPHORE_QUERY_STATE, FALSE, name.text);
+    SetLastError(error);
+    if (!semaphore) return 0;
+    NtQuerySemaphore(semaphore, SEMAPHORE_BASIC_INFORMATION, &info, sizeof(info), NULL);
+    CloseHandle(semaphore);
+    return info.count;
 }

@@ -185,9 +185,17 @@ static const struct export wine_8_0[] = {
 };
 
 static const char *const own[] = {
-    "CreatePersistentTcpPortReservation", "CreatePersistentUdpPortReservation",
-    "DeletePersistentTcpPortReservation", "DeletePersistentUdpPortReservation",
-    "LookupPersistentTcpPortReservation", "LookupPersistentUdpPortReservation",
+    "AllocateAndGetUdpTableFromStack",
+    "CreatePersistentTcpPortReservation",
+    "CreatePersistentUdpPortReservation",
+    "DeletePersistentTcpPortReservation",
+    "DeletePersistentUdpPortReservation",
+    "GetExtendedUdpTable",
+    "GetUdp6Table",
+    "GetUdpStatisticsEx",
+    "GetUdpTable",
+    "LookupPersistentTcpPortReservation",
+    "LookupPersistentUdpPortReservation",
 };
 
 /* Wine's spec file gives no numbers. */
