@@ -12,6 +12,8 @@
 
 #include <wine/exception.h>
 
+#define MEMORY_PAGE 0x1000
+
 static BOOL memory_copy(void *destination, const void *source, SIZE_T size)
 {
     volatile BOOL success = TRUE;
@@ -38,14 +40,27 @@ BOOL memory_write(void *destination, const void *source, SIZE_T size)
     return memory_copy(destination, source, size);
 }
 
-BOOL memory_writable(void *address, SIZE_T size)
+static void memory_touch(volatile char *byte, BOOL write)
 {
-    volatile char *bytes = address;
+    char value = *byte;
+
+    if (write) *byte = value;
+}
+
+/* Memory is there by the page. */
+static void memory_touch_pages(char *bytes, SIZE_T size, BOOL write)
+{
+    for (SIZE_T i = 0; i < size; i += MEMORY_PAGE) memory_touch(bytes + i, write);
+    if (size) memory_touch(bytes + size - 1, write);
+}
+
+static BOOL memory_is_there(char *bytes, SIZE_T size, BOOL write)
+{
     volatile BOOL success = TRUE;
 
     __TRY
     {
-        for (SIZE_T i = 0; i < size; i++) bytes[i] = bytes[i];
+        memory_touch_pages(bytes, size, write);
     }
     __EXCEPT_ALL
     {
@@ -53,4 +68,14 @@ BOOL memory_writable(void *address, SIZE_T size)
     }
     __ENDTRY
     return success;
+}
+
+BOOL memory_readable(const void *address, SIZE_T size)
+{
+    return memory_is_there((char *)address, size, FALSE);
+}
+
+BOOL memory_writable(void *address, SIZE_T size)
+{
+    return memory_is_there(address, size, TRUE);
 }

@@ -12,7 +12,8 @@
 BOOL memory_read(void *destination, const void *source, SIZE_T size);
 BOOL memory_write(void *destination, const void *source, SIZE_T size);
 
-/* Says whether memory_write would succeed, and leaves what is there. */
+/* Say whether memory_read and memory_write would succeed, and leave what is there. */
+BOOL memory_readable(const void *address, SIZE_T size);
 BOOL memory_writable(void *address, SIZE_T size);
 
 #endif

@@ -10,8 +10,6 @@
 
 WINE_DEFAULT_DEBUG_CHANNEL(ws2_32);
 
-#define MEMORY_PAGE 0x1000
-
 BOOL reservation_is_ioctl(DWORD code)
 {
     return code == SIO_ACQUIRE_PORT_RESERVATION || code == SIO_ASSOCIATE_PORT_RESERVATION ||
@@ -31,17 +29,6 @@ static const char *ioctl_name(DWORD code)
     }
 }
 
-/* The host knows sockets that Winsock does not: Wine's named pipes, for one. */
-static int socket_error_code(SOCKET s, enum portpool_status status)
-{
-    int type, size = sizeof(type);
-
-    if (status == PORTPOOL_UNSUPPORTED_SOCKET &&
-        builtin_getsockopt(s, SOL_SOCKET, SO_TYPE, (char *)&type, &size))
-        return WSAENOTSOCK;
-    return pool_error(status);
-}
-
 /* The error of a call whose arguments are wrong: not to be a socket comes first. A correct call is
  * spared the question. */
 static int argument_error_code(SOCKET s, int error)
@@ -49,6 +36,14 @@ static int argument_error_code(SOCKET s, int error)
     int type, size = sizeof(type);
 
     return builtin_getsockopt(s, SOL_SOCKET, SO_TYPE, (char *)&type, &size) ? WSAENOTSOCK : error;
+}
+
+/* The host knows sockets that Winsock does not: Wine's named pipes, for one. */
+static int socket_error_code(SOCKET s, enum portpool_status status)
+{
+    int error = pool_error(status);
+
+    return status == PORTPOOL_UNSUPPORTED_SOCKET ? argument_error_code(s, error) : error;
 }
 
 struct reservation_call
@@ -72,23 +67,6 @@ struct reservation_call
     UINT64 acquired; /* the token of the block that it has got */
 };
 
-/* A buffer must be there in its whole length, though less is used. Memory is there by the page. */
-static BOOL is_readable(const char *buffer, SIZE_T size)
-{
-    char byte;
-
-    for (SIZE_T i = 0; i < size; i += MEMORY_PAGE)
-        if (!memory_read(&byte, buffer + i, 1)) return FALSE;
-    return !size || memory_read(&byte, buffer + size - 1, 1);
-}
-
-static BOOL is_writable(char *buffer, SIZE_T size)
-{
-    for (SIZE_T i = 0; i < size; i += MEMORY_PAGE)
-        if (!memory_writable(buffer + i, 1)) return FALSE;
-    return !size || memory_writable(buffer + size - 1, 1);
-}
-
 /* Reads the input, and makes sure of all else that the call names before anything is written or
  * done: some of it may be one memory. */
 static int reservation_check(struct reservation_call *call)
@@ -97,7 +75,8 @@ static int reservation_check(struct reservation_call *call)
                                                                : sizeof(call->input.token);
 
     if (call->in_size < in_size || call->out_size < call->bytes) return WSAEINVAL;
-    if (!is_readable(call->in, call->in_size) || !is_writable(call->out, call->out_size))
+    /* A buffer must be there in its whole length, though less is used. */
+    if (!memory_readable(call->in, call->in_size) || !memory_writable(call->out, call->out_size))
         return WSAEFAULT;
     if (!memory_read(&call->input, call->in, in_size)) return WSAEFAULT;
     if ((call->returned || !call->overlapping) &&
