@@ -10,17 +10,82 @@
  */
 #include "memory.h"
 
-#include <wine/exception.h>
-
 #define MEMORY_PAGE 0x1000
 
-static BOOL memory_copy(void *destination, const void *source, SIZE_T size)
+struct memory_access
+{
+    void (*touch)(const struct memory_access *access);
+    void *bytes;
+    const void *source; /* of a copy */
+    SIZE_T size;
+    BOOL write; /* if it is not a copy */
+};
+
+#ifdef __i386__
+
+/* On 32-bit Windows handlers are a list on the stack. Wine's own come from a library that is to be
+ * had for the machine of the host only; this is all that is needed here. */
+struct memory_frame
+{
+    EXCEPTION_REGISTRATION_RECORD record;
+    void *landing[5]; /* __builtin_setjmp's: the frame pointer, where to go on, the stack pointer */
+};
+
+/* The thread's innermost handler. What the headers have for it, gcc takes for a null pointer. */
+static EXCEPTION_REGISTRATION_RECORD *memory_get_handler(void)
+{
+    EXCEPTION_REGISTRATION_RECORD *handler;
+
+    __asm__ volatile("movl %%fs:0, %0" : "=r"(handler));
+    return handler;
+}
+
+static void memory_set_handler(EXCEPTION_REGISTRATION_RECORD *handler)
+{
+    __asm__ volatile("movl %0, %%fs:0" : : "r"(handler) : "memory");
+}
+
+static DWORD CDECL memory_fault(EXCEPTION_RECORD *record, EXCEPTION_REGISTRATION_RECORD *frame,
+                                CONTEXT *context, void *dispatcher)
+{
+    struct memory_frame *memory = CONTAINING_RECORD(frame, struct memory_frame, record);
+
+    (void)dispatcher;
+    if (record->ExceptionFlags) return ExceptionContinueSearch; /* unwinding, or no way to go on */
+    context->Ebp = (DWORD)memory->landing[0];
+    context->Eip = (DWORD)memory->landing[1];
+    context->Esp = (DWORD)memory->landing[2];
+    return ExceptionContinueExecution;
+}
+
+static BOOL memory_try(const struct memory_access *access)
+{
+    struct memory_frame frame;
+    volatile BOOL success = FALSE;
+
+    frame.record.Next = memory_get_handler();
+    frame.record.Handler = (void *)memory_fault;
+    if (!__builtin_setjmp(frame.landing))
+    {
+        memory_set_handler(&frame.record);
+        access->touch(access);
+        success = TRUE;
+    }
+    memory_set_handler(frame.record.Next);
+    return success;
+}
+
+#else
+
+#include <wine/exception.h>
+
+static BOOL memory_try(const struct memory_access *access)
 {
     volatile BOOL success = TRUE;
 
     __TRY
     {
-        memcpy(destination, source, size);
+        access->touch(access);
     }
     __EXCEPT_ALL
     {
@@ -30,17 +95,14 @@ static BOOL memory_copy(void *destination, const void *source, SIZE_T size)
     return success;
 }
 
-BOOL memory_read(void *destination, const void *source, SIZE_T size)
+#endif
+
+static void memory_copy(const struct memory_access *access)
 {
-    return memory_copy(destination, source, size);
+    memcpy(access->bytes, access->source, access->size);
 }
 
-BOOL memory_write(void *destination, const void *source, SIZE_T size)
-{
-    return memory_copy(destination, source, size);
-}
-
-static void memory_touch(volatile char *byte, BOOL write)
+static void memory_touch_byte(volatile char *byte, BOOL write)
 {
     char value = *byte;
 
@@ -48,34 +110,37 @@ static void memory_touch(volatile char *byte, BOOL write)
 }
 
 /* Memory is there by the page. */
-static void memory_touch_pages(char *bytes, SIZE_T size, BOOL write)
+static void memory_touch_pages(const struct memory_access *access)
 {
-    for (SIZE_T i = 0; i < size; i += MEMORY_PAGE) memory_touch(bytes + i, write);
-    if (size) memory_touch(bytes + size - 1, write);
+    char *bytes = access->bytes;
+
+    for (SIZE_T i = 0; i < access->size; i += MEMORY_PAGE)
+        memory_touch_byte(bytes + i, access->write);
+    if (access->size) memory_touch_byte(bytes + access->size - 1, access->write);
 }
 
-static BOOL memory_is_there(char *bytes, SIZE_T size, BOOL write)
+BOOL memory_read(void *destination, const void *source, SIZE_T size)
 {
-    volatile BOOL success = TRUE;
+    struct memory_access access = {memory_copy, destination, source, size};
 
-    __TRY
-    {
-        memory_touch_pages(bytes, size, write);
-    }
-    __EXCEPT_ALL
-    {
-        success = FALSE;
-    }
-    __ENDTRY
-    return success;
+    return memory_try(&access);
+}
+
+BOOL memory_write(void *destination, const void *source, SIZE_T size)
+{
+    return memory_read(destination, source, size);
 }
 
 BOOL memory_readable(const void *address, SIZE_T size)
 {
-    return memory_is_there((char *)address, size, FALSE);
+    struct memory_access access = {memory_touch_pages, (void *)address, NULL, size};
+
+    return memory_try(&access);
 }
 
 BOOL memory_writable(void *address, SIZE_T size)
 {
-    return memory_is_there(address, size, TRUE);
+    struct memory_access access = {memory_touch_pages, address, NULL, size, TRUE};
+
+    return memory_try(&access);
 }

@@ -6,12 +6,16 @@
  *
  * Each call takes a pointer to its structure below and fills in the members named "out". Only
  * integers of fixed width, so that 32- and 64-bit callers share one table. A pointer travels as
- * uint64_t. Ports are in host byte order. Every call returns 0; what went wrong is in "status".
+ * unix_uint64. Ports are in host byte order. Every call returns 0; what went wrong is in "status".
  */
 #ifndef TAWNY_PORTPOOL_UNIXLIB_H
 #define TAWNY_PORTPOOL_UNIXLIB_H
 
 #include <stdint.h>
+
+/* A uint64_t that lies alike for all: Linux on i386 would put it on any four bytes, Windows does on
+ * eight only. */
+typedef uint64_t unix_uint64 __attribute__((aligned(8)));
 
 enum unix_protocol
 {
@@ -34,19 +38,19 @@ enum unix_status
 /* A process of the host, also after another has taken its number. */
 struct unix_identify_params
 {
-    uint64_t owner; /* out: see unix/process.h */
+    unix_uint64 owner; /* out: see unix/process.h */
 };
 
 struct unix_alive_params
 {
-    uint64_t owner;
+    unix_uint64 owner;
     uint32_t ending; /* it is known to be about to end: wait for that */
     uint32_t alive;  /* out */
 };
 
 struct unix_random_params
 {
-    uint64_t value; /* out: 64 bits that nobody can guess, never 0 */
+    unix_uint64 value; /* out: 64 bits that nobody can guess, never 0 */
 };
 
 struct unix_ephemeral_params
@@ -68,7 +72,7 @@ struct unix_inspect_params
 struct unix_inode_params
 {
     int32_t fd;
-    uint64_t inode; /* out: tells host sockets apart while they live */
+    unix_uint64 inode; /* out: tells host sockets apart while they live */
 };
 
 struct unix_close_params
@@ -79,7 +83,7 @@ struct unix_close_params
 /* Holds count ports with a placeholder each, or none of them. */
 struct unix_hold_params
 {
-    uint64_t fds; /* int32_t[count], filled in: placeholders, -1 where none is needed */
+    unix_uint64 fds; /* int32_t[count], filled in: placeholders, -1 where none is needed */
     uint32_t protocol;
     uint16_t start;
     uint16_t count;
@@ -89,7 +93,7 @@ struct unix_hold_params
 
 struct unix_drop_params
 {
-    uint64_t fds; /* int32_t[count] */
+    unix_uint64 fds; /* int32_t[count] */
     uint32_t count;
 };
 
@@ -111,7 +115,7 @@ struct unix_lend_params
  * same user sets SO_REUSEPORT, as a client of the persistent range does. */
 struct unix_share_params
 {
-    uint64_t fds; /* int32_t[count] */
+    unix_uint64 fds; /* int32_t[count] */
     uint32_t count;
 };
 
@@ -125,8 +129,8 @@ enum unix_restored
 /* Holds those ports of a persistent range that can be held, beside sockets that share them. */
 struct unix_restore_params
 {
-    uint64_t fds;      /* int32_t[count], in and out: those not -1 are left as they are */
-    uint64_t restored; /* uint8_t[count], filled in: enum unix_restored */
+    unix_uint64 fds;      /* int32_t[count], in and out: those not -1 are left as they are */
+    unix_uint64 restored; /* uint8_t[count], filled in: enum unix_restored */
     uint32_t protocol;
     uint16_t start;
     uint16_t count;
@@ -146,7 +150,7 @@ struct unix_make_room_params
 /* Asks the host which ports of a range a socket uses, placeholders apart. */
 struct unix_occupied_params
 {
-    uint64_t occupied; /* uint8_t[count], filled in: 1 if a socket has the port */
+    unix_uint64 occupied; /* uint8_t[count], filled in: 1 if a socket has the port */
     uint32_t protocol;
     uint16_t start;
     uint16_t count;
@@ -169,8 +173,8 @@ struct unix_overlap_params
 /* One line of the journal: what was done to the store, and its place in the order of all such. */
 struct unix_journal_record
 {
-    uint64_t generation; /* 1 and up */
-    uint32_t remove;     /* 0: the range was added; 1: removed */
+    unix_uint64 generation; /* 1 and up */
+    uint32_t remove;        /* 0: the range was added; 1: removed */
     uint32_t protocol;
     uint16_t start;
     uint16_t count;
@@ -185,7 +189,7 @@ struct unix_journal_open_params
 /* Reads the sound records in their order. One that is torn ends the journal. */
 struct unix_journal_read_params
 {
-    uint64_t records; /* struct unix_journal_record[size], filled in */
+    unix_uint64 records; /* struct unix_journal_record[size], filled in */
     uint32_t size;
     uint32_t count;  /* out: how many there are, may be more than size */
     uint32_t status; /* out: SUCCESS, FAILED */
@@ -223,7 +227,7 @@ struct unix_watch_add_params
 {
     int32_t epoll;
     int32_t socket;
-    uint64_t id;     /* unique in the set */
+    unix_uint64 id;  /* unique in the set */
     uint32_t ready;  /* for unix_watch_ready_params: all of a set, or none */
     uint32_t status; /* out: SUCCESS, NO_DESCRIPTORS, NO_MEMORY */
 };
@@ -232,18 +236,18 @@ struct unix_watch_add_params
 struct unix_watch_ready_params
 {
     int32_t epoll;
-    uint32_t size;  /* of ids */
-    uint64_t ids;   /* uint64_t[size], filled in */
-    uint32_t count; /* out */
+    uint32_t size;   /* of ids */
+    unix_uint64 ids; /* uint64_t[size], filled in */
+    uint32_t count;  /* out */
 };
 
 /* The thorough look. */
 struct unix_watch_list_params
 {
     int32_t entries;
-    uint32_t size;  /* of ids */
-    uint64_t ids;   /* uint64_t[size], filled in: those whose sockets live */
-    uint32_t count; /* out: how many live, may be more than size */
+    uint32_t size;   /* of ids */
+    unix_uint64 ids; /* uint64_t[size], filled in: those whose sockets live */
+    uint32_t count;  /* out: how many live, may be more than size */
     uint32_t status;
 };
 

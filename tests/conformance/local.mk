@@ -22,7 +22,7 @@ EXTRA_DIST += tests/conformance/README.txt tests/conformance/check tests/conform
 
 $(CONFORMANCE): $(srcdir)/tests/conformance/conformance.c
 	@$(MKDIR_P) $(@D)
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) -DTAWNY_VERSION='"$(VERSION)"' $(PE_CFLAGS) \
+	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) -DTAWNY_VERSION='"$(VERSION)"' $(PE_CFLAGS) \
 		$(MINGW_CFLAGS) -o $@ $<
 
 # Lines that end as Windows' Notepad wants them.

@@ -9,6 +9,8 @@ IPHLPAPI_TEST_C = $(IPHLPAPI_TESTS:%=tests/iphlpapi/%.c) tests/iphlpapi/service.
 IPHLPAPI_TEST_H = tests/iphlpapi/service.h tests/iphlpapi/util.h
 IPHLPAPI_TEST = $(windir)/iphlpapi_test.exe
 
+CHECK_PE += $(IPHLPAPI_TEST)
+
 EXTRA_DIST += $(IPHLPAPI_TEST_C) $(IPHLPAPI_TEST_H)
 
 $(windir)/obj/tests/iphlpapi/testlist.c: $(srcdir)/tests/iphlpapi/local.mk
@@ -16,4 +18,4 @@ $(windir)/obj/tests/iphlpapi/testlist.c: $(srcdir)/tests/iphlpapi/local.mk
 
 $(IPHLPAPI_TEST): $(IPHLPAPI_TEST_C:%.c=$(windir)/obj/%.o) $(TEST_UTIL_C:%.c=$(windir)/obj/%.o) \
 		$(windir)/obj/tests/iphlpapi/testlist.o
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32 -liphlpapi
+	$(AM_V_GEN)$(PE_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32 -liphlpapi

@@ -6,13 +6,13 @@ MSWSOCK_TESTS = exports provider
 MSWSOCK_TEST_C = $(MSWSOCK_TESTS:%=tests/mswsock/%.c)
 MSWSOCK_TEST = $(windir)/mswsock_test.exe
 
-EXTRA_DIST += $(MSWSOCK_TEST_C)
+CHECK_PE += $(MSWSOCK_TEST)
 
-check-windows: $(MSWSOCK_TEST)
+EXTRA_DIST += $(MSWSOCK_TEST_C)
 
 $(windir)/obj/tests/mswsock/testlist.c: $(srcdir)/tests/mswsock/local.mk
 	$(call TEST_LIST,$(MSWSOCK_TESTS))
 
 $(MSWSOCK_TEST): $(MSWSOCK_TEST_C:%.c=$(windir)/obj/%.o) $(TEST_UTIL_C:%.c=$(windir)/obj/%.o) \
 		$(windir)/obj/tests/mswsock/testlist.o
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32
+	$(AM_V_GEN)$(PE_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32

@@ -61,10 +61,12 @@ native/outsider: tests/native/outsider.c
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) -o $@ $<
 
 .PHONY: check-native
-check-native: $(NATIVE_TESTS) $(OUTSIDER) $(unixdir)/portpool.so
+check-native: $(NATIVE_TESTS) $(OUTSIDER) $(unixdir)/portpool.so all-i386
 	@failed=; \
 	$(SHELL) $(srcdir)/tests/native/run $(NATIVE_TESTS:%=./%) || failed=yes; \
-	$(SHELL) $(srcdir)/tests/native/library $(unixdir)/portpool.so || failed=yes; \
+	for machine in x86_64 i386; do \
+	  $(SHELL) $(srcdir)/tests/native/library $$machine-unix/portpool.so || failed=yes; \
+	done; \
 	test -z "$$failed"
 
 clean-local: clean-native

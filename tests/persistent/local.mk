@@ -10,10 +10,11 @@ EXTRA_DIST += $(PERSISTENT_TESTS:%=tests/persistent/%) tests/persistent/model \
 	tests/persistent/prefix tests/persistent/run tests/persistent/worker.c
 
 CHECKS += check-persistent
+CHECK_PE += $(PERSISTENT_WORKER)
 
 $(PERSISTENT_WORKER): $(srcdir)/tests/persistent/worker.c
 	@$(MKDIR_P) $(@D)
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -liphlpapi
+	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -liphlpapi
 
 .PHONY: check-persistent
 check-persistent: all $(PERSISTENT_WORKER)

@@ -16,6 +16,7 @@ TEST_UTIL_H = tests/ws2_32/exporttable.h tests/ws2_32/outsider.h tests/ws2_32/pe
 WS2_32_TEST = $(windir)/ws2_32_test.exe
 
 CHECKS += check-windows
+CHECK_PE += $(WS2_32_TEST)
 
 EXTRA_DIST += $(WS2_32_TEST_C) $(WS2_32_TEST_H) $(TEST_UTIL_C) $(TEST_UTIL_H) tests/run-windows
 
@@ -35,15 +36,15 @@ $(windir)/obj/tests/ws2_32/testlist.c: $(srcdir)/tests/ws2_32/local.mk
 $(windir)/obj/tests/%.o: $(srcdir)/tests/%.c $(WS2_32_TEST_H) $(TEST_UTIL_H) \
 		$(IPHLPAPI_TEST_H)
 	@$(MKDIR_P) $(@D)
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -c -o $@ $<
+	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -c -o $@ $<
 
 $(windir)/obj/tests/%.o: $(windir)/obj/tests/%.c include/wine/test.h
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -c -o $@ $<
+	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -c -o $@ $<
 
 $(WS2_32_TEST): $(WS2_32_TEST_C:%.c=$(windir)/obj/%.o) $(TEST_UTIL_C:%.c=$(windir)/obj/%.o) \
 		$(windir)/obj/tests/ws2_32/testlist.o
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32 -liphlpapi
+	$(AM_V_GEN)$(PE_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32 -liphlpapi
 
 .PHONY: check-windows
-check-windows: all $(WS2_32_TEST) $(IPHLPAPI_TEST) $(OUTSIDER)
+check-windows: all check-machine check-i386 $(OUTSIDER)
 	$(srcdir)/tests/run-windows . tools/tawny

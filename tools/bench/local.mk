@@ -11,7 +11,7 @@ CLEANFILES = bench.json
 
 $(BENCH): $(srcdir)/tools/bench/bench.c
 	@$(MKDIR_P) $(@D)
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -liphlpapi \
+	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -liphlpapi \
 		-ladvapi32
 
 $(BENCH_NATIVE): $(srcdir)/tools/bench/native.c

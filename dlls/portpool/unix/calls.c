@@ -284,3 +284,9 @@ __attribute__((visibility("default"))) const call_function __wine_unix_call_func
     [UNIX_CALL_JOURNAL_TRIM] = call_journal_trim,
     [UNIX_CALL_FOLLOW_WINESERVER] = call_follow_wineserver,
 };
+
+#ifdef __LP64__
+/* For 32-bit programs of a Wine whose Unix side is of 64 bits only: the structures lie alike. */
+extern __typeof__(__wine_unix_call_funcs) __wine_unix_call_wow64_funcs
+    __attribute__((visibility("default"), alias("__wine_unix_call_funcs")));
+#endif
