@@ -50,8 +50,6 @@ check "nothing has been made there either" [ ! -e "$absent" ]
 # Prefixes that no command takes.
 : >"$work/file"
 mkdir -p "$work/plain/directory" "$work/a:b"
-make_look_alike "$work/old"
-sed -i s/win64/win32/ "$work/old/system.reg"
 if [ "$(id -u)" = 0 ]; then
     foreign=$work/foreign
     make_look_alike "$foreign"
@@ -66,8 +64,6 @@ for command in setup "run reserve.exe" remove; do
             env WINEPREFIX="$work/file" "$tawny" $command
         check "$command in a directory that is no prefix" refuses_and_keeps "$work/plain" \
             1 "is not a Wine prefix" env WINEPREFIX="$work/plain" "$tawny" $command
-        check "$command in a 32-bit prefix" refuses_and_keeps "$work/old" \
-            1 "32-bit prefix, which is not supported yet" env WINEPREFIX="$work/old" "$tawny" $command
         check "$command in somebody else's prefix" refuses 1 "belongs to" \
             env WINEPREFIX="$foreign" "$tawny" $command
         check "$command in a prefix with a colon" refuses 1 "has a colon" \
@@ -76,16 +72,22 @@ for command in setup "run reserve.exe" remove; do
             env -u WINEPREFIX -u HOME "$tawny" $command
     }
 done
-for bad in "$work/file" "$work/plain" "$work/old" "$foreign"; do
+for bad in "$work/file" "$work/plain" "$foreign"; do
     check "doctor of ${bad#"$work"/}" prints 1 "^wrong  prefix: " env WINEPREFIX="$bad" "$tawny" doctor
 done
-check "setup of a new prefix with WINEARCH=win32" refuses 1 "unset it" \
-    env WINEPREFIX="$absent" WINEARCH=win32 "$tawny" setup
-check "and nothing has been made" [ ! -e "$absent" ]
 
 # Nothing can be run in these.
 make_wine_look_alike "$work/wine" lib/wine
 export WINE="$work/wine/bin/wine"
+check "setup of a new 32-bit prefix with a 64-bit Wine" refuses 1 "is a 64-bit Wine, and" \
+    env WINEPREFIX="$absent" WINEARCH=win32 "$tawny" setup
+check "and nothing has been made" [ ! -e "$absent" ]
+make_look_alike "$work/old"
+sed -i s/win64/win32/ "$work/old/system.reg"
+check "setup of a 32-bit prefix with a 64-bit Wine" refuses_and_keeps "$work/old" \
+    1 "is a 64-bit Wine, and" env WINEPREFIX="$work/old" "$tawny" setup
+check "doctor says so" prints 1 "^wrong  Wine: .* is a 64-bit Wine, and" \
+    env WINEPREFIX="$work/old" "$tawny" doctor
 mkdir "$work/home" && make_look_alike "$work/home/.wine"
 check "the default prefix is .wine in HOME" prints 0 "into $work/home/.wine\." \
     env -u WINEPREFIX HOME="$work/home" "$tawny" setup

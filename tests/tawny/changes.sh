@@ -18,9 +18,10 @@ make_wine_look_alike "$work/wine" lib/wine
 export WINE="$work/wine/bin/wine"
 
 # An installed Tawny of another version: its DLLs differ from the build tree's.
-mkdir -p "$work/other/bin" "$work/other/lib/tawny/x86_64-unix"
-cp -R "$build/x86_64-windows" "$work/other/lib/tawny/"
+mkdir -p "$work/other/bin" "$work/other/lib/tawny/x86_64-unix" "$work/other/lib/tawny/i386-unix"
+cp -R "$build/x86_64-windows" "$build/i386-windows" "$work/other/lib/tawny/"
 cp "$build/x86_64-unix/portpool.so" "$work/other/lib/tawny/x86_64-unix/"
+cp "$build/i386-unix/portpool.so" "$work/other/lib/tawny/i386-unix/"
 sed 's/^\(prefix\|exec_prefix\|libdir\)=.*/\1=/; s/^libdir=/&\/lib/' "$tawny" >"$work/other/bin/tawny"
 chmod +x "$work/other/bin/tawny"
 other=$work/other/bin/tawny

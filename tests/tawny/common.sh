@@ -155,17 +155,26 @@ service_entries()
 EOF
 }
 
+# Adds to what looks like a Wine's library DIRECTORY the part for a MACHINE.
+add_machine()
+{
+    mkdir -p "$1/$2-windows" "$1/$2-unix"
+    suffix=
+    [ "$2" = x86_64 ] || suffix=" for $2"
+    for dll in ws2_32 iphlpapi mswsock; do
+        echo "Wine's $dll.dll$suffix" >"$1/$2-windows/$dll.dll"
+    done
+    echo "Wine's ws2_32.so$suffix" >"$1/$2-unix/ws2_32.so"
+}
+
 # Makes what looks like a Wine, in DIRECTORY/bin and DIRECTORY/LIBRARY; its wine program prints its
 # environment and arguments, and knows how to register a service. If there is a program called step in
 # PATH, that is run before and after, and may fail.
 make_wine_look_alike()
 {
-    mkdir -p "$1/bin" "$1/$2/x86_64-windows" "$1/$2/x86_64-unix"
-    echo "Wine's ws2_32.dll" >"$1/$2/x86_64-windows/ws2_32.dll"
-    echo "Wine's iphlpapi.dll" >"$1/$2/x86_64-windows/iphlpapi.dll"
-    echo "Wine's mswsock.dll" >"$1/$2/x86_64-windows/mswsock.dll"
+    mkdir -p "$1/bin"
+    add_machine "$1/$2" x86_64
     service_entries >"$1/entries"
-    echo "Wine's ws2_32.so" >"$1/$2/x86_64-unix/ws2_32.so"
     printf '#!/bin/sh\nexit 1\n' >"$1/bin/wineserver"
     cat >"$1/bin/wine" <<'EOF'
 #!/bin/sh

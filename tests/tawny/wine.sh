@@ -136,6 +136,91 @@ mkdir "$work/here"
 check "but for a file of that name" [ "$(sed -n 4p "$work/output")" = reserve.exe ]
 
 #
+# Wines for 32-bit programs, too
+#
+
+# A setup must put in, for i386, these and no other files.
+puts_in_i386()
+{
+    "$tawny" remove >/dev/null
+    "$tawny" setup || return 1
+    for wanted; do
+        echo "$wanted"
+    done | sort >"$work/wanted"
+    cut -s -f 1,3 "$WINEPREFIX/tawny/manifest" | tr '\t' ' ' | grep -e i386 -e syswow64 | sort | diff "$work/wanted" -
+}
+
+dlls=$(for dll in ws2_32 ws2_32_wine iphlpapi iphlpapi_wine mswsock mswsock_wine portpool; do
+    echo "file drive_c/windows/syswow64/$dll.dll"
+done)
+links=$(for dll in ws2_32 iphlpapi mswsock; do echo "link tawny/i386-windows/${dll}_wine.dll"; done)
+# Names without spaces, but for the one behind the kind.
+IFS='
+'
+add_machine "$work/own/lib/wine" i386
+check "nothing for 32-bit programs where the prefix has no place for it" puts_in_i386
+mkdir "$prefix/drive_c/windows/syswow64"
+# shellcheck disable=SC2086
+{
+    check "what 32-bit programs need" puts_in_i386 $dlls $links "link tawny/i386-unix/ws2_32_wine.so"
+    rm -r "$work/own/lib/wine/i386-unix"
+    check "what they need where Wine's Unix side is of 64 bits only" puts_in_i386 $dlls $links
+}
+unset IFS
+check "is Tawny's" cmp "$build/i386-windows/ws2_32.dll" "$prefix/drive_c/windows/syswow64/ws2_32.dll"
+check "and Wine's" cmp "$work/own/lib/wine/i386-windows/ws2_32.dll" \
+    "$prefix/drive_c/windows/syswow64/ws2_32_wine.dll"
+check "remove takes it out again" prints 0 "^Took" "$tawny" remove
+check "all of it" [ -z "$(ls "$prefix/drive_c/windows/syswow64")" ]
+
+# As on Debian: a wine for 32-bit programs, and beside it a wine64, each with a library of its own.
+make_wine_look_alike "$work/two" 64/wine
+add_machine "$work/two/32/wine" i386
+cp "$work/two/bin/wine" "$work/two/bin/wine64"
+for bits in 64 32; do
+    program=$work/two/bin/wine
+    machine=i386
+    if [ $bits = 64 ]; then
+        program=$work/two/bin/wine64
+        machine=x86_64
+    fi
+    : >"$work/two/$bits/wine/$machine-unix/ntdll.so"
+    sed -i -e "2i echo '1:${tab}file=$work/two/$bits/wine/$machine-unix/ntdll.so [0];  generating link map'" \
+        -e "2i echo '1:${tab}initialize program: $program'" "$program"
+done
+for name in wine wine64; do
+    WINE=$work/two/bin/$name
+    check "the 64-bit library of two, by way of $name" finds_library "$work/two/64/wine" "$tawny" doctor
+    check "the 32-bit library of two, by way of $name" grep -qxF \
+        "ok     Wine's library directory for 32-bit programs: $work/two/32/wine" "$work/output"
+    check "setup with both, by way of $name" prints 0 "^Put" "$tawny" setup
+    check "puts in what is in the one" cmp "$work/two/64/wine/x86_64-windows/ws2_32.dll" \
+        "$prefix/drive_c/windows/system32/ws2_32_wine.dll"
+    check "and in the other" cmp "$work/two/32/wine/i386-windows/ws2_32.dll" \
+        "$prefix/drive_c/windows/syswow64/ws2_32_wine.dll"
+    check "by way of $name, and takes it out" prints 0 "^Took" "$tawny" remove
+done
+
+# A 32-bit prefix.
+WINE=$work/two/bin/wine
+make_look_alike "$work/small"
+sed -i s/win64/win32/ "$work/small/system.reg"
+export WINEPREFIX="$work/small"
+check "setup of a 32-bit prefix" prints 0 "^Put" "$tawny" setup
+check "puts in Tawny's 32-bit DLLs" cmp "$build/i386-windows/ws2_32.dll" \
+    "$WINEPREFIX/drive_c/windows/system32/ws2_32.dll"
+check "and nothing else" [ -z "$(grep x86_64 "$WINEPREFIX/tawny/manifest")" ]
+check "run reserve.exe means the 32-bit one there" prints 42 "^$build/i386-windows/reserve.exe$" \
+    "$tawny" run reserve.exe
+check "it can be removed" prints 0 "^Took" "$tawny" remove
+check "and has back what it had" grep -qx "the original" "$WINEPREFIX/drive_c/windows/system32/ws2_32.dll"
+
+export WINEPREFIX="$prefix"
+WINE=$wine
+rm -r "$work/own/lib/wine/i386-windows" "$prefix/drive_c/windows/syswow64"
+"$tawny" setup >/dev/null
+
+#
 # Wines that will not do
 #
 

@@ -130,7 +130,11 @@ static void draw_shared(struct held *held, UINT *state)
     ok(block_contains(&block, port_of(s)), "port %u is not of %u from %u\n", port_of(s),
        block.count, block.start);
     if (kind->type == SOCK_STREAM && next_random(state) % 2)
-        ok(!listen(s, 1), "listen: error %d\n", WSAGetLastError());
+    {
+        error = listen(s, 1) ? WSAGetLastError() : 0;
+        ok(!error, "listen at port %u of %u from %u: error %d\n", port_of(s), block.count,
+           block.start, error);
+    }
     hold(held, kind, s);
 }
 

@@ -399,17 +399,31 @@ const char *unique_word(void)
     return text;
 }
 
+/* This program, or the same for the other machine if TAWNY_CHILD_MACHINE asks for that. */
+static void child_program(const char *program, char *child, unsigned int size)
+{
+    const char *own = strstr(program, sizeof(void *) == 8 ? "x86_64-windows" : "i386-windows");
+    char machine[16];
+    DWORD length = GetEnvironmentVariableA("TAWNY_CHILD_MACHINE", machine, sizeof(machine));
+
+    if (own && length && length < sizeof(machine))
+        snprintf(child, size, "%.*s%s%s", (int)(own - program), program, machine, strchr(own, '-'));
+    else
+        snprintf(child, size, "%s", program);
+}
+
 HANDLE start_child(const char *format, ...)
 {
     STARTUPINFOA startup = {sizeof(startup)};
     PROCESS_INFORMATION info;
-    char command[2 * MAX_PATH], **argv;
+    char program[MAX_PATH], command[2 * MAX_PATH], **argv;
     va_list args;
     int length;
     BOOL ret;
 
     winetest_get_mainargs(&argv);
-    length = snprintf(command, MAX_PATH + 32, "\"%s\" %s ", argv[0], argv[1]);
+    child_program(argv[0], program, sizeof(program));
+    length = snprintf(command, MAX_PATH + 32, "\"%s\" %s ", program, argv[1]);
     va_start(args, format);
     vsnprintf(command + length, sizeof(command) - length, format, args);
     va_end(args);
