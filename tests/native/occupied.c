@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
@@ -350,6 +351,50 @@ static bool kernel_lists_bound_sockets(void)
     return wanted == -1;
 }
 
+struct attempts
+{
+    uint16_t port;
+    bool enough;
+};
+
+static void *attempts_make(void *context)
+{
+    struct attempts *attempts = context;
+
+    while (!__atomic_load_n(&attempts->enough, __ATOMIC_RELAXED))
+    {
+        uint16_t conflict = 0;
+        int32_t fd;
+        enum unix_status status = placeholder_hold(UNIX_TCP, attempts->port, 1, &fd, &conflict);
+
+        ok(status == UNIX_IN_USE, "status %u, conflict at %u", status, conflict);
+        if (!status) placeholder_drop(&fd, 1);
+    }
+    return NULL;
+}
+
+/* The kernel looks at the port once more when a socket listens: an attempt to reserve it, in vain,
+ * must not be in the way then. */
+static void test_listen_meanwhile(void)
+{
+    const struct shape *shape = &network_shapes[SHAPE_LOCALHOST];
+    struct attempts attempts = {.port = network_free_block(1)};
+    int fd = network_open(shape, SOCK_STREAM, attempts.port, REUSEADDR);
+    pthread_t thread;
+
+    if (!bound_sockets_listed) return; /* known above to be taken for connections in TIME_WAIT */
+    ok(fd >= 0, "error %d", -fd);
+    ok(!pthread_create(&thread, NULL, attempts_make, &attempts), "no thread");
+    for (int i = 0; i < 2000; i++)
+    {
+        ok(!listen(fd, 1), "listen %d: error %d", i, errno);
+        shutdown(fd, SHUT_RDWR);
+    }
+    __atomic_store_n(&attempts.enough, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    close(fd);
+}
+
 int main(void)
 {
     test_start("occupied");
@@ -361,6 +406,7 @@ int main(void)
     test_tcp();
     test_many_remnants();
     test_visitor();
+    test_listen_meanwhile();
     for (enum unix_protocol protocol = UNIX_TCP; protocol <= UNIX_UDP; protocol++)
     {
         test_device(protocol);

@@ -211,8 +211,9 @@ static bool placeholder_look(struct holding *holding)
                          placeholder_look_at, holding);
 }
 
-/* Says whether a socket bars the port of a persistent range. To be asked before SO_REUSEADDR is
- * tried: the kernel would remember that it let us in, and not look the next time. */
+/* Says whether a socket bars the port. To be asked before SO_REUSEADDR is tried: while we are there
+ * a socket that is merely bound cannot listen, and the kernel would remember that it let us in, and
+ * not look the next time. */
 static bool placeholder_barred(struct holding *holding, uint16_t port)
 {
     if (!placeholder_make_doubts(holding)) return true;
@@ -231,6 +232,7 @@ static enum unix_status placeholder_bind_past_time_wait(struct holding *holding,
 
     if (holding->restoring && placeholder_barred(holding, port)) return UNIX_IN_USE;
     if (placeholder_wildcard_taken(port, holding->restoring)) return UNIX_IN_USE;
+    if (!holding->restoring && placeholder_barred(holding, port)) return UNIX_IN_USE;
     placeholder_set(fd, SO_REUSEADDR, 1);
     if (placeholder_bind(holding, fd, port)) return placeholder_failure();
     placeholder_set(fd, SO_REUSEADDR, 0);
