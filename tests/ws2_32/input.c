@@ -118,13 +118,10 @@ static void test_pointers(DWORD code, SOCKET s)
     char *reserved = VirtualAlloc(NULL, 0x10000, MEM_RESERVE, PAGE_NOACCESS);
     char *read_only = VirtualAlloc(NULL, 0x1000, MEM_RESERVE | MEM_COMMIT, PAGE_READONLY);
     char *hole = alloc_before_hole(2);
-    void *bad[] = {NULL,
-                   pointer(1),
-                   pointer(0xdeadbeef),
-                   pointer(~(ULONG_PTR)0 - 1),
-                   reserved,
-                   hole,
-                   (char *)GetModuleHandleA(NULL) - 4};
+    char *pages = VirtualAlloc(NULL, 0x2000, MEM_RESERVE, PAGE_NOACCESS);
+    char *after_hole = VirtualAlloc(pages + 0x1000, 0x1000, MEM_COMMIT, PAGE_READWRITE);
+    void *bad[] = {NULL,     pointer(1), pointer(0xdeadbeef), pointer(~(ULONG_PTR)0 - 1),
+                   reserved, hole,       after_hole - 4};
     struct input input;
     unsigned int i;
 
@@ -164,6 +161,7 @@ static void test_pointers(DWORD code, SOCKET s)
 
     VirtualFree(reserved, 0, MEM_RELEASE);
     VirtualFree(read_only, 0, MEM_RELEASE);
+    VirtualFree(pages, 0, MEM_RELEASE);
     free_before_hole(hole);
 }
 
