@@ -16,7 +16,7 @@
 #include <winbase.h>
 
 /* Changes whenever struct portpool does. */
-#define PORTPOOL_VERSION 3
+#define PORTPOOL_VERSION 4
 
 #define PORTPOOL_PORTS 65536
 
@@ -55,6 +55,24 @@ struct portpool_block
     UINT64 token; /* never 0 */
     USHORT start;
     USHORT count;
+};
+
+enum portpool_kind
+{
+    PORTPOOL_KIND_BLOCK,      /* a process acquired it, and has it */
+    PORTPOOL_KIND_PERSISTENT, /* a range that the store keeps */
+    PORTPOOL_KIND_ACTIVE,     /* a range that ends with the prefix */
+    PORTPOOL_KIND_SUSPENDED,  /* a range that the store keeps, deleted until the prefix ends */
+};
+
+struct portpool_listed
+{
+    USHORT start;
+    USHORT count;
+    enum portpool_kind kind;
+    DWORD process; /* a block's owner, as Windows numbers it; else 0 */
+    UINT64 owner;  /* the same as the host numbers it, see UNIX_CALL_IDENTIFY; else 0 */
+    BOOL held;     /* the host keeps its ports, or all of them that nobody had before */
 };
 
 /* What the real bind said. */
@@ -151,6 +169,12 @@ struct portpool
      * INVALID_RANGE, NOT_FOUND. */
     enum portpool_status (*lookup_persistent)(enum portpool_protocol protocol, USHORT start,
                                               USHORT count, UINT64 *token);
+
+    /* Lists the blocks and ranges of a protocol, sorted by start, then count; the caller frees the
+     * list with HeapFree. Where the prefix has no port table there are no blocks, and no range is
+     * held. Nobody needs to be an administrator for this. NO_RESOURCES. */
+    enum portpool_status (*list)(enum portpool_protocol protocol, struct portpool_listed **listed,
+                                 UINT *count);
 
     /* Fills in the process that holds each port on the host, with a socket of its own beside that
      * of whoever has got the port; 0 for none. FALSE if no port is held. */

@@ -200,6 +200,15 @@ static enum portpool_status pool_lookup_persistent(enum portpool_protocol protoc
     return status;
 }
 
+static enum portpool_status pool_list(enum portpool_protocol protocol,
+                                      struct portpool_listed **listed, UINT *count)
+{
+    enum portpool_status status = list_make(protocol, listed, count);
+
+    TRACE("%s: %s\n", protocol_name(protocol), status_name(status));
+    return status;
+}
+
 static const struct portpool pool = {
     .version = PORTPOOL_VERSION,
     .tracked = &tracked_sockets,
@@ -218,6 +227,7 @@ static const struct portpool pool = {
     .create_persistent = pool_create_persistent,
     .delete_persistent = pool_delete_persistent,
     .lookup_persistent = pool_lookup_persistent,
+    .list = pool_list,
     .list_held = held_list,
     .hold_one = held_sample,
 };

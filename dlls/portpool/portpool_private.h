@@ -47,6 +47,9 @@ BOOL held_list(enum portpool_protocol protocol, DWORD processes[PORTPOOL_PORTS])
 /* Calls back while a port is held that nobody knows of; FALSE, without calling, if none could. */
 BOOL held_sample(enum portpool_protocol protocol, portpool_look_function look, void *context);
 
+/* list.c: what is reserved; see portpool.h. */
+enum portpool_status list_make(UINT protocol, struct portpool_listed **listed, UINT *count);
+
 /* watch.c: learns that sockets have ended. One set serves many watches; a set is not locked: its
  * user does that. */
 struct watch
@@ -200,9 +203,9 @@ struct store_range
 /* Says whether it names ports at all; the other functions take valid ranges only. */
 BOOL store_is_valid(const struct store_range *range);
 /* Lists the ranges of both protocols that make sense, sorted as store_compare does (protocol,
- * start, count); NULL if they cannot be listed. The caller frees it with HeapFree. Warns of the
- * others, once each. */
-struct store_range *store_list(UINT *count);
+ * start, count); NULL if they cannot be listed. The caller frees it with HeapFree. To warn of the
+ * others, once each, is the holder's. */
+struct store_range *store_list(BOOL warn, UINT *count);
 int store_compare(const void *one, const void *other); /* for qsort and bsearch */
 BOOL store_has(const struct store_range *range);
 BOOL store_add(const struct store_range *range);

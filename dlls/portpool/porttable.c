@@ -8,7 +8,8 @@
 
 #define ENTRY_KIND        UINT64_C(3)
 #define ENTRY_DRAWN       UINT64_C(4)
-#define ENTRY_UNCERTAIN   UINT64_C(8)
+#define ENTRY_UNCERTAIN   UINT64_C(8) /* of a persistent port */
+#define ENTRY_FIRST       UINT64_C(8) /* of a runtime one */
 #define ENTRY_OWNER_SHIFT 4
 
 /* An idle port of a persistent range. */
@@ -126,21 +127,6 @@ static int idle_find(const struct port_table *table, unsigned int protocol, uint
     return -1;
 }
 
-/* Sets the hints of the ports from first to last with an entry; false if there are none. */
-static bool idle_mend(struct port_table *table, unsigned int protocol, uint32_t first,
-                      uint32_t last, uint64_t entry)
-{
-    bool found = false;
-
-    for (uint32_t port = first; port <= last; port++)
-    {
-        if (entry_load(&table->entries[protocol][port]) != entry) continue;
-        idle_set(table, protocol, port);
-        found = true;
-    }
-    return found;
-}
-
 /* Says whether an entry is in the way of somebody who claims the port or binds it by number. */
 static bool entry_is_taken(uint64_t entry, port_owner_alive alive)
 {
@@ -200,29 +186,84 @@ void port_table_free(struct port_table *table, unsigned int protocol, uint16_t s
     }
 }
 
+void port_table_publish_block(struct port_table *table, unsigned int protocol, uint16_t start,
+                              uint16_t count, uint64_t owner)
+{
+    uint64_t first = entry_make(PORT_RUNTIME, owner);
+
+    /* Whoever sees that a block begins there sees its count, too. */
+    __atomic_store_n(&table->counts[protocol][start], count, __ATOMIC_RELEASE);
+    entry_change(&table->entries[protocol][start], first, first | ENTRY_FIRST);
+}
+
+/* Says whether a published block begins at a port with this entry. */
+static bool entry_begins_block(uint64_t entry)
+{
+    return entry_kind(entry) == PORT_RUNTIME && entry & ENTRY_FIRST;
+}
+
+uint16_t port_table_find_block(const struct port_table *table, unsigned int protocol,
+                               uint16_t start, uint64_t *owner)
+{
+    const uint64_t *entry = &table->entries[protocol][start];
+    uint64_t old = entry_load(entry), now;
+    uint16_t count;
+
+    if (!entry_begins_block(old)) return 0;
+    *owner = entry_owner(old);
+    count = __atomic_load_n(&table->counts[protocol][start], __ATOMIC_ACQUIRE);
+    now = entry_load(entry);
+    /* If that was another block's count already, this one is gone by now. */
+    return entry_begins_block(now) && entry_owner(now) == *owner ? count : 0;
+}
+
 /* What a port's entry is before it is drawn, and after. */
 struct drawing
 {
     uint64_t idle;
     uint64_t drawn;
+    uint64_t mark; /* what the first port of a block has beside that, both times */
 };
 
 static struct drawing drawing_runtime(uint64_t owner)
 {
     uint64_t idle = entry_make(PORT_RUNTIME, owner);
 
-    return (struct drawing){idle, idle | ENTRY_DRAWN};
+    return (struct drawing){idle, idle | ENTRY_DRAWN, ENTRY_FIRST};
 }
 
 static struct drawing drawing_persistent(uint64_t drawer)
 {
-    return (struct drawing){ENTRY_PERSISTENT, entry_drawn(drawer)};
+    return (struct drawing){ENTRY_PERSISTENT, entry_drawn(drawer), 0};
+}
+
+/* Nearly no port is the first of its block: it is tried last. */
+static bool drawing_change(uint64_t *entry, uint64_t from, uint64_t to, struct drawing drawing)
+{
+    if (entry_change(entry, from, to)) return true;
+    return drawing.mark && entry_change(entry, from | drawing.mark, to | drawing.mark);
+}
+
+/* Sets the hints of the ports from first to last that may be drawn; false if there are none. */
+static bool idle_mend(struct port_table *table, unsigned int protocol, uint32_t first,
+                      uint32_t last, struct drawing drawing)
+{
+    bool found = false;
+
+    for (uint32_t port = first; port <= last; port++)
+    {
+        if ((entry_load(&table->entries[protocol][port]) & ~drawing.mark) != drawing.idle) continue;
+        idle_set(table, protocol, port);
+        found = true;
+    }
+    return found;
 }
 
 static bool draw_port(struct port_table *table, unsigned int protocol, uint16_t port,
                       struct drawing drawing)
 {
-    if (!entry_change(&table->entries[protocol][port], drawing.idle, drawing.drawn)) return false;
+    if (!drawing_change(&table->entries[protocol][port], drawing.idle, drawing.drawn, drawing))
+        return false;
     idle_forget(table, protocol, port);
     return true;
 }
@@ -269,7 +310,7 @@ static uint16_t draw(struct port_table *table, unsigned int protocol, uint16_t s
         now = __atomic_load_n(returned, __ATOMIC_SEQ_CST);
         /* A process that dies at the wrong instant leaves the hint of an idle port cleared: look at
          * the entries before saying that there is none. */
-    } while (now != before || idle_mend(table, protocol, start, end, drawing.idle));
+    } while (now != before || idle_mend(table, protocol, start, end, drawing));
     return 0;
 }
 
@@ -288,7 +329,8 @@ bool port_table_draw_exact(struct port_table *table, unsigned int protocol, uint
 static void return_port(struct port_table *table, unsigned int protocol, uint16_t port,
                         struct drawing drawing)
 {
-    if (!entry_change(&table->entries[protocol][port], drawing.drawn, drawing.idle)) return;
+    if (!drawing_change(&table->entries[protocol][port], drawing.drawn, drawing.idle, drawing))
+        return;
     idle_set(table, protocol, port);
     __atomic_fetch_add(&table->returned[protocol], 1, __ATOMIC_SEQ_CST);
 }

@@ -38,9 +38,10 @@ enum port_kind
 
 struct port_table
 {
-    /* Bits 0 and 1: enum port_kind. Bit 2: drawn. Bit 3: uncertain (persistent only, never with
-     * drawn). From bit 4 on, 60 bits: the owner; of a persistent port its drawer, or, if it is
-     * uncertain, a number that changes each time it is made so. */
+    /* Bits 0 and 1: enum port_kind. Bit 2: drawn. Bit 3 of a persistent port: uncertain, never with
+     * drawn; of a runtime one: the first of a block that is published. From bit 4 on, 60 bits: the
+     * owner; of a persistent port its drawer, or, if it is uncertain, a number that changes each
+     * time it is made so. */
     uint64_t entries[PORT_TABLE_PROTOCOLS][PORT_TABLE_PORTS];
     /* Where to look for a port to draw: a bit a port, a bit a word of those. Hints only: the entry
      * decides. */
@@ -49,7 +50,7 @@ struct port_table
     /* How many ports have come back: who finds none looks again if it has changed meanwhile. */
     uint64_t returned[PORT_TABLE_PROTOCOLS];
     /* Of the published range that starts at a port, if one does: its token, else 0; how many ports
-     * it has; which one was drawn last. */
+     * it has, or the published block has that does; which one of the range was drawn last. */
     uint64_t tokens[PORT_TABLE_PROTOCOLS][PORT_TABLE_PORTS];
     uint16_t counts[PORT_TABLE_PROTOCOLS][PORT_TABLE_PORTS];
     uint16_t last_drawn[PORT_TABLE_PROTOCOLS][PORT_TABLE_PORTS];
@@ -66,6 +67,15 @@ typedef bool (*port_owner_alive)(uint64_t owner);
  * living owner already. */
 bool port_table_claim(struct port_table *table, unsigned int protocol, uint16_t start,
                       uint32_t count, uint64_t owner, port_owner_alive alive, uint16_t *conflict);
+
+/* Makes a claimed block one that others find, before anything is drawn from it. */
+void port_table_publish_block(struct port_table *table, unsigned int protocol, uint16_t start,
+                              uint16_t count, uint64_t owner);
+
+/* Finds the published block that begins at a port: its count, 0 if none does. An owner's death is
+ * not looked at. */
+uint16_t port_table_find_block(const struct port_table *table, unsigned int protocol,
+                               uint16_t start, uint64_t *owner);
 
 /* Gives a block back, drawn ports included. */
 void port_table_free(struct port_table *table, unsigned int protocol, uint16_t start,

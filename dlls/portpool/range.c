@@ -266,7 +266,7 @@ static void range_publish_new(void)
 void range_match_store(void)
 {
     UINT count, left = 0, too_many = PORT_TABLE_PORTS;
-    struct store_range *list = store_list(&count);
+    struct store_range *list = store_list(TRUE, &count);
     BOOL blocked = FALSE, adopted = FALSE;
 
     if (!list) return;

@@ -350,10 +350,14 @@ static enum portpool_status reservation_hold(struct reservation *reservation, US
     unix_call(UNIX_CALL_HOLD, &params);
     *conflict = params.conflict;
     if (params.status)
+    {
         port_table_free(table, reservation->protocol, start, reservation->count, table_owner());
-    else
-        reservation->start = start;
-    return status_from_unix(params.status);
+        return status_from_unix(params.status);
+    }
+    reservation->start = start;
+    port_table_publish_block(table, reservation->protocol, start, reservation->count,
+                             table_owner());
+    return PORTPOOL_SUCCESS;
 }
 
 /* Tries the starts from first to last, leaping over the ports that are in the way. */

@@ -50,6 +50,7 @@ struct listing
     struct store_range *ranges;
     UINT count;
     UINT size;
+    BOOL warn;
 };
 
 static UINT64 oddity_hash(UINT protocol, const WCHAR *name, UINT length)
@@ -126,7 +127,7 @@ static BOOL listing_add_value(struct listing *listing, UINT protocol, const WCHA
 
     if (!range_name_parse(name, length, &parsed) || !store_is_range(type, size))
     {
-        oddity_warn(protocol, name, length);
+        if (listing->warn) oddity_warn(protocol, name, length);
         return TRUE;
     }
     range.start = parsed.start;
@@ -186,14 +187,14 @@ static void listing_sort(struct listing *listing)
     listing->count = count;
 }
 
-struct store_range *store_list(UINT *count)
+struct store_range *store_list(BOOL warn, UINT *count)
 {
     WCHAR *name = HeapAlloc(GetProcessHeap(), 0, STORE_NAME_SIZE * sizeof(*name));
-    struct listing listing = {.size = 64};
+    struct listing listing = {.size = 64, .warn = warn};
     BOOL success;
 
     listing.ranges = HeapAlloc(GetProcessHeap(), 0, listing.size * sizeof(*listing.ranges));
-    listings++;
+    if (warn) listings++;
     success = name && listing.ranges && listing_add_key(&listing, UNIX_TCP, name) &&
               listing_add_key(&listing, UNIX_UDP, name);
     HeapFree(GetProcessHeap(), 0, name);
@@ -203,7 +204,7 @@ struct store_range *store_list(UINT *count)
         HeapFree(GetProcessHeap(), 0, listing.ranges);
         return NULL;
     }
-    oddity_sweep();
+    if (warn) oddity_sweep();
     listing_sort(&listing);
     *count = listing.count;
     return listing.ranges;

@@ -13,7 +13,7 @@
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
 /* The number is the layout's: processes that disagree on it must not share. */
-#define TABLE_NAME L"Global\\tawny_port_table_2"
+#define TABLE_NAME L"Global\\tawny_port_table_3"
 
 /* The beginning of the name of a semaphore that a process has as long as Wine knows it. Nobody
  * waits for it: its count is the process's Windows number. */

@@ -282,6 +282,41 @@ static void *claim_thread(void *context)
     return NULL;
 }
 
+/* What a worker claims in a test of publishing tells of itself. */
+static uint16_t publish_count(uint16_t start, uint64_t owner)
+{
+    return 1 + (start * 7 + owner * 11) % 30;
+}
+
+/* Claims and publishes blocks, draws from them, and looks what others have published. */
+static void *publish_thread(void *context)
+{
+    struct worker *worker = context;
+
+    pthread_barrier_wait(&barrier);
+    for (unsigned long i = 0; i < worker->rounds; i++)
+    {
+        uint16_t start = 4000 + worker_random(worker) % 200, conflict = 0, count, found;
+        uint64_t owner;
+
+        found = port_table_find_block(&table, 0, start, &owner);
+        if (found && found != publish_count(start, owner)) worker->faults++;
+        count = publish_count(start, worker->owner);
+        if (!port_table_claim(&table, 0, start, count, worker->owner, owner_alive, &conflict))
+            continue;
+        worker->done++;
+        port_table_publish_block(&table, 0, start, count, worker->owner);
+        for (uint32_t j = 0; j < count; j++)
+            if (!port_table_draw(&table, 0, start, count, worker->owner, 0)) worker->faults++;
+        if (port_table_draw(&table, 0, start, count, worker->owner, 0)) worker->faults++;
+        port_table_return(&table, 0, start, worker->owner);
+        found = port_table_find_block(&table, 0, start, &owner);
+        if (found != count || owner != worker->owner) worker->faults++;
+        port_table_free(&table, 0, start, count, worker->owner);
+    }
+    return NULL;
+}
+
 /* Binds by number where others claim. */
 static void *bind_thread(void *context)
 {
@@ -395,6 +430,7 @@ int main(void)
     test_meeting(rounds * 5);
 
     test_claim(claim_thread, rounds);
+    test_claim(publish_thread, rounds);
     test_claim(bind_thread, rounds);
     for (i = 0; i < rounds / 100; i++) race(i % 2);
 

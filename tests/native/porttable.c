@@ -313,6 +313,91 @@ static void test_rotation(void)
     ok(!port_table_draw_exact(table, TCP, 1003, 1), "1003 was returned twice");
 }
 
+#define check_published(protocol, start, count, owner)                                             \
+    check_published_(__LINE__, protocol, start, count, owner)
+static void check_published_(int line, unsigned int protocol, uint16_t start, uint16_t count,
+                             uint64_t owner)
+{
+    uint64_t found_owner = 0;
+    uint16_t found = port_table_find_block(table, protocol, start, &found_owner);
+
+    ok_(__FILE__, line, found == count && (!count || found_owner == owner),
+        "a block of %u ports of %lu begins at %u, expected %u, %lu", found,
+        (unsigned long)found_owner, start, count, (unsigned long)owner);
+}
+
+static void test_publish(void)
+{
+    uint16_t port = 0;
+
+    table_new();
+    check_published(TCP, 1000, 0, 0);
+    check_claim(TCP, 1000, 3, 1);
+    /* What is merely claimed may still fail. */
+    check_published(TCP, 1000, 0, 0);
+    port_table_publish_block(table, TCP, 1000, 3, 1);
+    check_published(TCP, 1000, 3, 1);
+    check_published(UDP, 1000, 0, 0);
+    check_published(TCP, 1001, 0, 0);
+    check_block(TCP, 1000, 3, PORT_RUNTIME, 1);
+
+    /* Two blocks of one owner stay two, however close. */
+    check_claim(TCP, 1003, 2, 1);
+    port_table_publish_block(table, TCP, 1003, 2, 1);
+    check_published(TCP, 1000, 3, 1);
+    check_published(TCP, 1003, 2, 1);
+
+    /* The first port is drawn once, like the others, by search and by number. */
+    for (unsigned int i = 0; i < 3; i++)
+    {
+        port = port_table_draw(table, TCP, 1000, 3, 1, port);
+        ok(port == 1000 + i, "drew %u, expected %u", port, 1000 + i);
+    }
+    check_draw(TCP, 1000, 3, 1, port, 0);
+    ok(!port_table_draw_exact(table, TCP, 1000, 1), "1000 was drawn twice");
+    check_published(TCP, 1000, 3, 1);
+    port_table_return(table, TCP, 1000, 2);
+    check_draw(TCP, 1000, 3, 1, port, 0);
+    port_table_return(table, TCP, 1000, 1);
+    ok(!port_table_draw_exact(table, TCP, 1000, 2), "another owner drew 1000");
+    ok(port_table_draw_exact(table, TCP, 1000, 1), "1000 was not returned");
+    check_published(TCP, 1000, 3, 1);
+
+    /* It goes with the block, drawn or not, and another block has its own. */
+    port_table_free(table, TCP, 1000, 3, 1);
+    check_published(TCP, 1000, 0, 0);
+    check_published(TCP, 1003, 2, 1);
+    check_claim(TCP, 999, 4, 2);
+    check_published(TCP, 1000, 0, 0);
+    port_table_publish_block(table, TCP, 999, 4, 2);
+    check_published(TCP, 999, 4, 2);
+    check_published(TCP, 1000, 0, 0);
+
+    /* A block that somebody else has claimed since is not published for the first. */
+    port_table_publish_block(table, TCP, 1000, 3, 1);
+    check_published(TCP, 1000, 0, 0);
+
+    /* What a dead owner leaves behind is its own, until others take it port by port. */
+    dead[2] = true;
+    check_published(TCP, 999, 4, 2);
+    check_claim(TCP, 998, 2, 3);
+    port_table_publish_block(table, TCP, 998, 2, 3);
+    check_published(TCP, 998, 2, 3);
+    check_published(TCP, 999, 0, 0);
+
+    /* The largest block, and a persistent range in the place of one. */
+    check_claim(UDP, 1, 65535, 1);
+    port_table_publish_block(table, UDP, 1, 65535, 1);
+    check_published(UDP, 1, 65535, 1);
+    port_table_free(table, UDP, 1, 65535, 1);
+    ok(port_table_claim_persistent(table, UDP, 1, 7, owner_alive, &port), "conflict at %u", port);
+    port_table_publish(table, UDP, 1, 7, 0x10001);
+    check_published(UDP, 1, 0, 0);
+    port_table_make_uncertain(table, UDP, 1);
+    check_published(UDP, 1, 0, 0);
+    ok(port_table_find_token(table, UDP, 0x10001, &port) == 7, "the range is not known");
+}
+
 static void test_bind(void)
 {
     bool kept;
@@ -363,6 +448,7 @@ struct model_block
     uint32_t start;
     uint32_t count;
     uint64_t owner;
+    bool published;
 };
 
 static struct model_port model[PORT_TABLE_PROTOCOLS][MODEL_PORTS];
@@ -407,6 +493,8 @@ static void model_claim(void)
     for (i = 0; i < block.count; i++)
         *model_port(block.protocol, block.start + i) =
             (struct model_port){.kind = PORT_RUNTIME, .owner = block.owner};
+    if ((block.published = random() % 2))
+        port_table_publish_block(table, block.protocol, block.start, block.count, block.owner);
     blocks[block_count++] = block;
 }
 
@@ -517,6 +605,25 @@ static void model_die(void)
     *owner = next_owner++;
 }
 
+/* Says whether exactly the published blocks of living owners are found. */
+static bool model_agrees_on_blocks(unsigned int protocol)
+{
+    uint16_t counts[MODEL_PORTS] = {0}, count;
+    uint64_t owner;
+
+    for (unsigned int i = 0; i < block_count; i++)
+        if (blocks[i].protocol == protocol && blocks[i].published)
+            counts[blocks[i].start - MODEL_BASE] = blocks[i].count;
+    for (uint32_t i = 0; i < MODEL_PORTS; i++)
+    {
+        count = port_table_find_block(table, protocol, MODEL_BASE + i, &owner);
+        if (count && dead[owner]) count = 0;
+        if (count != counts[i]) return false;
+        if (count && owner != model_port(protocol, MODEL_BASE + i)->owner) return false;
+    }
+    return true;
+}
+
 static bool model_agrees(void)
 {
     uint64_t owner;
@@ -530,6 +637,7 @@ static bool model_agrees(void)
             if (port_table_lookup(table, protocol, number, &owner) != port->kind) return false;
             if (port->kind != PORT_FREE && owner != port->owner) return false;
         }
+        if (!model_agrees_on_blocks(protocol)) return false;
     }
     return true;
 }
@@ -575,6 +683,7 @@ int main(void)
     test_dead_owner();
     test_draw_all();
     test_rotation();
+    test_publish();
     test_bind();
     test_model();
     free(table);
