@@ -11,7 +11,7 @@
 #define NAME    "PortPool"
 #define TIMEOUT 30000
 
-static const char table_name[] = "Global\\tawny_port_table_2";
+static const char table_name[] = "Global\\tawny_port_table_3";
 
 /* What of an owner in the port table is the process' number on the host. */
 #define PROCESS_MASK ((1 << 22) - 1)
