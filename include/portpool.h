@@ -72,7 +72,7 @@ struct portpool_listed
     enum portpool_kind kind;
     DWORD process; /* a block's owner, as Windows numbers it; else 0 */
     UINT64 owner;  /* the same as the host numbers it, see UNIX_CALL_IDENTIFY; else 0 */
-    BOOL held;     /* the host keeps its ports, or all of them that nobody had before */
+    BOOL held;     /* the host keeps its ports, but for such as were in use before */
 };
 
 /* What the real bind said. */
@@ -164,6 +164,17 @@ struct portpool
      * ACCESS_DENIED, NOT_FOUND, DISK_FULL, NO_HOLDER; the store is as it was after any of them. */
     enum portpool_status (*delete_persistent)(enum portpool_protocol protocol, USHORT start,
                                               USHORT count);
+
+    /* The same for a range that ends with the prefix: nothing of it is stored. A range that the
+     * store keeps, and that delete_active has ended, is there again. */
+    enum portpool_status (*create_active)(enum portpool_protocol protocol, USHORT start,
+                                          USHORT count, UINT64 *token);
+
+    /* Ends a range until the prefix ends, however it was created; what the store keeps stays there,
+     * and is held again when the prefix is started next. As delete_persistent, which deletes a
+     * range that create_active has created, too. */
+    enum portpool_status (*delete_active)(enum portpool_protocol protocol, USHORT start,
+                                          USHORT count);
 
     /* Tells the token of the range that has exactly this start and count.
      * INVALID_RANGE, NOT_FOUND. */

@@ -73,7 +73,8 @@ static BOOL journal_apply(const struct unix_journal_record *record)
     if (!store_is_valid(&range)) return TRUE;
     TRACE("%s %u ports from %u, number %s\n", record->remove ? "removing" : "adding", range.count,
           range.start, wine_dbgstr_longlong(record->generation));
-    return record->remove ? store_remove(&range) : store_add(&range);
+    return record->remove ? store_remove(STORE_PERSISTENT, &range)
+                          : store_add(STORE_PERSISTENT, &range);
 }
 
 BOOL journal_replay(void)

@@ -65,21 +65,33 @@ static BOOL list_is_published(const struct port_table *table, const struct store
     return token && port_table_find_token(table, range->protocol, token, &start) == range->count;
 }
 
-static BOOL list_add_ranges(struct list *list, UINT protocol, const struct port_table *table)
+/* A persistent range may be there in the other way, too: by hand alone. */
+static enum portpool_kind list_kind(const struct store_range *range, enum store_list from)
+{
+    if (from == STORE_ACTIVE) return PORTPOOL_KIND_ACTIVE;
+    if (store_has(STORE_SUSPENDED, range) && !store_has(STORE_ACTIVE, range))
+        return PORTPOOL_KIND_SUSPENDED;
+    return PORTPOOL_KIND_PERSISTENT;
+}
+
+static BOOL list_add_ranges(struct list *list, UINT protocol, enum store_list from,
+                            const struct port_table *table)
 {
     BOOL success = TRUE, held = table && list_has_holder(table);
     struct store_range *ranges;
     UINT count;
 
-    if (!(ranges = store_list(FALSE, &count))) return FALSE;
+    if (!(ranges = store_list(from, &count))) return FALSE;
     for (UINT i = 0; success && i < count; i++)
     {
         struct portpool_listed item = {.start = ranges[i].start,
                                        .count = ranges[i].count,
-                                       .kind = PORTPOOL_KIND_PERSISTENT,
                                        .held = held && list_is_published(table, &ranges[i])};
 
-        if (ranges[i].protocol == protocol) success = list_add(list, &item);
+        if (ranges[i].protocol != protocol) continue;
+        if (from == STORE_ACTIVE && store_has(STORE_PERSISTENT, &ranges[i])) continue;
+        item.kind = list_kind(&ranges[i], from);
+        success = list_add(list, &item);
     }
     HeapFree(GetProcessHeap(), 0, ranges);
     return success;
@@ -100,7 +112,8 @@ enum portpool_status list_make(UINT protocol, struct portpool_listed **listed, U
     if (!(list.items = HeapAlloc(GetProcessHeap(), 0, list.size * sizeof(*list.items))))
         return PORTPOOL_NO_RESOURCES;
     if ((table && !list_add_blocks(&list, protocol, table)) ||
-        !list_add_ranges(&list, protocol, table))
+        !list_add_ranges(&list, protocol, STORE_PERSISTENT, table) ||
+        !list_add_ranges(&list, protocol, STORE_ACTIVE, table))
     {
         HeapFree(GetProcessHeap(), 0, list.items);
         return PORTPOOL_NO_RESOURCES;

@@ -176,7 +176,8 @@ static void pool_close_all(void)
 static enum portpool_status pool_create_persistent(enum portpool_protocol protocol, USHORT start,
                                                    USHORT count, UINT64 *token)
 {
-    enum portpool_status status = persistent_create(protocol, start, count, token);
+    enum portpool_status status =
+        persistent_create(REQUEST_PERSISTENT, protocol, start, count, token);
 
     TRACE("%u %s ports from %u: %s\n", count, protocol_name(protocol), start, status_name(status));
     return status;
@@ -185,7 +186,25 @@ static enum portpool_status pool_create_persistent(enum portpool_protocol protoc
 static enum portpool_status pool_delete_persistent(enum portpool_protocol protocol, USHORT start,
                                                    USHORT count)
 {
-    enum portpool_status status = persistent_delete(protocol, start, count);
+    enum portpool_status status = persistent_delete(REQUEST_PERSISTENT, protocol, start, count);
+
+    TRACE("%u %s ports from %u: %s\n", count, protocol_name(protocol), start, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_create_active(enum portpool_protocol protocol, USHORT start,
+                                               USHORT count, UINT64 *token)
+{
+    enum portpool_status status = persistent_create(REQUEST_ACTIVE, protocol, start, count, token);
+
+    TRACE("%u %s ports from %u: %s\n", count, protocol_name(protocol), start, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_delete_active(enum portpool_protocol protocol, USHORT start,
+                                               USHORT count)
+{
+    enum portpool_status status = persistent_delete(REQUEST_ACTIVE, protocol, start, count);
 
     TRACE("%u %s ports from %u: %s\n", count, protocol_name(protocol), start, status_name(status));
     return status;
@@ -226,6 +245,8 @@ static const struct portpool pool = {
     .close_all = pool_close_all,
     .create_persistent = pool_create_persistent,
     .delete_persistent = pool_delete_persistent,
+    .create_active = pool_create_active,
+    .delete_active = pool_delete_active,
     .lookup_persistent = pool_lookup_persistent,
     .list = pool_list,
     .list_held = held_list,

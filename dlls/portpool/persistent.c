@@ -39,27 +39,33 @@ static BOOL persistent_range_is_valid(USHORT start, USHORT count)
     return start && count && start + count <= PORT_TABLE_PORTS;
 }
 
-static enum portpool_status persistent_ask(enum request_operation operation, UINT protocol,
-                                           USHORT start, USHORT count, UINT64 *token)
+static enum portpool_status persistent_ask(enum request_operation operation,
+                                           enum request_store store, UINT protocol, USHORT start,
+                                           USHORT count, UINT64 *token)
 {
-    struct request request = {
-        .operation = operation, .protocol = protocol, .start = start, .count = count};
+    struct request request = {.operation = operation,
+                              .store = store,
+                              .protocol = protocol,
+                              .start = start,
+                              .count = count};
 
     if (!persistent_range_is_valid(start, count)) return PORTPOOL_INVALID_RANGE;
     if (!privilege_is_administrator()) return PORTPOOL_ACCESS_DENIED;
     return request_ask(&request, token);
 }
 
-enum portpool_status persistent_create(UINT protocol, USHORT start, USHORT count, UINT64 *token)
+enum portpool_status persistent_create(enum request_store store, UINT protocol, USHORT start,
+                                       USHORT count, UINT64 *token)
 {
-    return persistent_ask(REQUEST_CREATE, protocol, start, count, token);
+    return persistent_ask(REQUEST_CREATE, store, protocol, start, count, token);
 }
 
-enum portpool_status persistent_delete(UINT protocol, USHORT start, USHORT count)
+enum portpool_status persistent_delete(enum request_store store, UINT protocol, USHORT start,
+                                       USHORT count)
 {
     UINT64 none;
 
-    return persistent_ask(REQUEST_DELETE, protocol, start, count, &none);
+    return persistent_ask(REQUEST_DELETE, store, protocol, start, count, &none);
 }
 
 enum portpool_status persistent_lookup(UINT protocol, USHORT start, USHORT count, UINT64 *token)

@@ -150,8 +150,10 @@ enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_fu
 enum portpool_status interface_check_reserved(HANDLE socket, USHORT port);
 
 /* persistent.c: a client's side of persistent ranges. See portpool.h for the statuses. */
-enum portpool_status persistent_create(UINT protocol, USHORT start, USHORT count, UINT64 *token);
-enum portpool_status persistent_delete(UINT protocol, USHORT start, USHORT count);
+enum portpool_status persistent_create(enum request_store store, UINT protocol, USHORT start,
+                                       USHORT count, UINT64 *token);
+enum portpool_status persistent_delete(enum request_store store, UINT protocol, USHORT start,
+                                       USHORT count);
 enum portpool_status persistent_lookup(UINT protocol, USHORT start, USHORT count, UINT64 *token);
 /* Finds the range that a token stands for: its count, 0 if there is none. */
 USHORT persistent_find_token(UINT protocol, UINT64 token, uint16_t *start);
@@ -193,7 +195,15 @@ void tokens_remove(UINT protocol, USHORT start, USHORT count);
 /* Calls back for each token there is; it may remove that one. */
 void tokens_visit(void (*visit)(UINT protocol, USHORT start, USHORT count, UINT64 token));
 
-/* store.c: the registry's list of persistent ranges, in Windows' own form. */
+/* store.c: the registry's lists of ranges, in Windows' own form. */
+enum store_list
+{
+    STORE_PERSISTENT, /* Windows' own; only this one is saved */
+    STORE_ACTIVE,     /* there beside those */
+    STORE_SUSPENDED,  /* persistent, and to be as if deleted */
+    STORE_LISTS,
+};
+
 struct store_range
 {
     UINT protocol;
@@ -203,13 +213,16 @@ struct store_range
 /* Says whether it names ports at all; the other functions take valid ranges only. */
 BOOL store_is_valid(const struct store_range *range);
 /* Lists the ranges of both protocols that make sense, sorted as store_compare does (protocol,
- * start, count); NULL if they cannot be listed. The caller frees it with HeapFree. To warn of the
- * others, once each, is the holder's. */
-struct store_range *store_list(BOOL warn, UINT *count);
+ * start, count); NULL if they cannot be listed. The caller frees it with HeapFree. */
+struct store_range *store_list(enum store_list list, UINT *count);
+/* The same of the ranges that are to be held: of the persistent ones those that are not suspended,
+ * and the active ones. Warns, once each, of what makes no sense; the holder's alone. */
+struct store_range *store_list_effective(UINT *count);
 int store_compare(const void *one, const void *other); /* for qsort and bsearch */
-BOOL store_has(const struct store_range *range);
-BOOL store_add(const struct store_range *range);
-BOOL store_remove(const struct store_range *range); /* TRUE if it was not there, too */
+BOOL store_has(enum store_list list, const struct store_range *range);
+BOOL store_add(enum store_list list, const struct store_range *range);
+/* TRUE if it was not there, too. */
+BOOL store_remove(enum store_list list, const struct store_range *range);
 /* The number of the last change that the registry knows of, beside the ranges themselves. */
 UINT64 store_generation(void);
 BOOL store_set_generation(UINT64 generation);
@@ -225,20 +238,36 @@ void journal_settle(void); /* the registry has all that was noted */
 /* Drops what the saved registry has by now; to be called now and then. FALSE if nothing is left. */
 BOOL journal_trim(void);
 
-/* range.c: the holder's persistent ranges, and the store. */
+/* membership.c: which of the lists have a range. */
+struct membership
+{
+    BOOL has[STORE_LISTS];
+};
+struct membership membership_of(const struct store_range *range);
+BOOL membership_is_effective(const struct membership *membership); /* the range is to be held */
+/* Says whether there is what a request wants to delete. */
+BOOL membership_is_found(const struct membership *membership, const struct request *request);
+/* What a request makes of it. */
+struct membership membership_wanted(const struct membership *membership,
+                                    const struct request *request);
+BOOL membership_is_same(const struct membership *one, const struct membership *other);
+/* Changes the lists, so that neither a crash nor a power cut can undo it. DISK_FULL: they are as
+ * they were. */
+enum portpool_status membership_change(const struct store_range *range,
+                                       const struct membership *from, const struct membership *to);
+
+/* range.c: the holder's ranges, and the store. */
 void range_restore_all(BOOL first); /* to begin with; first: the table has not had a holder yet */
 void range_match_store(void);       /* somebody else may have changed the store */
 BOOL range_is_incomplete(void); /* something is not held that may be held later, by range_retry */
 void range_retry(void);
-/* slot is the request's, -1 for none. */
-enum portpool_status range_create(const struct store_range *range, int slot, UINT64 *token);
-/* *token is that which the range had, 0 if it was not held. */
-enum portpool_status range_delete(const struct store_range *range, int slot, UINT64 *token);
+/* *token is the new range's, or that which the deleted one had, 0 if it was not held. */
 enum portpool_status range_serve(const struct request *request, int slot, UINT64 *token);
 /* Brings a request to its end that an earlier holder died over. */
 enum portpool_status range_resume(const struct request *request, int slot, BOOL committing,
                                   UINT64 *token);
-/* It succeeded, but its client has been told that it did not. token is the range's. */
+/* The request that was served or resumed last succeeded, but its client has been told that it did
+ * not. token is the range's. */
 void range_undo(const struct request *request, UINT64 token);
 void range_leave_all(void); /* the holder stops: the host is left to itself, the table is not */
 

@@ -1,5 +1,5 @@
 /*
- * The holder's persistent ranges
+ * The holder's ranges
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -33,6 +33,9 @@ struct range
 
 static struct range *ranges;
 static UINT64 covered[PORT_TABLE_PROTOCOLS][PORT_WORDS]; /* a bit a port of theirs */
+
+/* What the lists had of the range of the last request, before that. */
+static struct membership last_membership;
 
 /* What is in the store and cannot be held, sorted; whether this may change by itself. */
 static struct store_range *skipped;
@@ -71,15 +74,16 @@ static BOOL overlaps_held(const struct store_range *stored)
     return port < end;
 }
 
+static BOOL overlaps_range(const struct store_range *one, const struct store_range *other)
+{
+    return one->protocol == other->protocol && one->start < other->start + other->count &&
+           other->start < one->start + one->count;
+}
+
 static BOOL overlaps_skipped(const struct store_range *stored)
 {
     for (UINT i = 0; i < skipped_count; i++)
-    {
-        if (skipped[i].protocol == stored->protocol &&
-            skipped[i].start < stored->start + stored->count &&
-            stored->start < skipped[i].start + skipped[i].count)
-            return TRUE;
-    }
+        if (overlaps_range(&skipped[i], stored)) return TRUE;
     return FALSE;
 }
 
@@ -203,13 +207,15 @@ static void skipped_replace(struct store_range *list, UINT count, BOOL blocked)
 /* Drops the ranges that are not in the store any more. */
 static void range_drop_removed(const struct store_range *list, UINT count)
 {
+    struct membership membership;
     struct range *range, *next;
 
     HASH_ITER(hh, ranges, range, next)
     {
         if (bsearch(&range->stored, list, count, sizeof(*list), store_compare)) continue;
         /* A listing that others write into may miss what is there all the time. */
-        if (!store_has(&range->stored)) range_drop(range);
+        membership = membership_of(&range->stored);
+        if (!membership_is_effective(&membership)) range_drop(range);
     }
 }
 
@@ -263,13 +269,27 @@ static void range_publish_new(void)
     }
 }
 
+/* Forgets suspensions of what somebody has removed from the store: were it stored again, it would
+ * have to be held. */
+static void range_forget_suspensions(void)
+{
+    struct store_range *list;
+    UINT count;
+
+    if (!(list = store_list(STORE_SUSPENDED, &count))) return;
+    for (UINT i = 0; i < count; i++)
+        if (!store_has(STORE_PERSISTENT, &list[i])) store_remove(STORE_SUSPENDED, &list[i]);
+    HeapFree(GetProcessHeap(), 0, list);
+}
+
 void range_match_store(void)
 {
     UINT count, left = 0, too_many = PORT_TABLE_PORTS;
-    struct store_range *list = store_list(TRUE, &count);
     BOOL blocked = FALSE, adopted = FALSE;
+    struct store_range *list;
 
-    if (!list) return;
+    range_forget_suspensions();
+    if (!(list = store_list_effective(&count))) return;
     range_drop_removed(list, count);
     for (UINT i = 0; i < count; i++)
     {
@@ -356,48 +376,47 @@ void range_retry(void)
     range_publish_new();
 }
 
-/* Changes the store, so that neither a crash nor a power cut can undo it. DISK_FULL: it is as it
- * was. */
-static enum portpool_status range_store(const struct store_range *stored, BOOL remove)
-{
-    enum portpool_status status;
-
-    if ((status = journal_note(stored, remove))) return status;
-    if (!(remove ? store_remove(stored) : store_add(stored)))
-    {
-        /* The journal must not do later what could not be done now. */
-        journal_note(stored, !remove);
-        status = PORTPOOL_DISK_FULL;
-    }
-    journal_settle();
-    return status;
-}
-
-/* The client of a slot may have given up by now; -1 stands for no client. */
+/* The client of a slot may have given up by now. */
 static BOOL range_commit(int slot)
 {
-    return slot == -1 || request_commit(table_requests(), slot);
+    return request_commit(table_requests(), slot);
 }
 
-static enum portpool_status range_record(struct range *range, int slot)
+static enum portpool_status range_record(struct range *range, const struct membership *to, int slot)
 {
     enum portpool_status status;
 
     if (!range_commit(slot)) return PORTPOOL_NO_HOLDER;
-    if ((status = range_store(&range->stored, FALSE))) return status;
+    if ((status = membership_change(&range->stored, &last_membership, to))) return status;
     range->token = range_new_token(&range->stored);
     if (range_publish(range)) return PORTPOOL_SUCCESS;
-    range_store(&range->stored, TRUE);
+    membership_change(&range->stored, to, &last_membership);
     return PORTPOOL_NO_RESOURCES;
 }
 
-enum portpool_status range_create(const struct store_range *stored, int slot, UINT64 *token)
+/* Says whether another range than this one is to come back there when the prefix is started next.
+ */
+static BOOL overlaps_suspended(const struct store_range *stored)
+{
+    struct store_range *list;
+    BOOL overlaps = FALSE;
+    UINT count;
+
+    if (!(list = store_list(STORE_SUSPENDED, &count))) return FALSE;
+    for (UINT i = 0; i < count; i++)
+        if (store_compare(&list[i], stored) && overlaps_range(&list[i], stored)) overlaps = TRUE;
+    HeapFree(GetProcessHeap(), 0, list);
+    return overlaps;
+}
+
+static enum portpool_status range_create(const struct store_range *stored,
+                                         const struct membership *to, int slot, UINT64 *token)
 {
     enum portpool_status status;
     struct range *range;
 
-    if (!store_is_valid(stored)) return PORTPOOL_INVALID_RANGE;
     if (overlaps_held(stored) || overlaps_skipped(stored)) return PORTPOOL_IN_USE;
+    if (to->has[STORE_PERSISTENT] && overlaps_suspended(stored)) return PORTPOOL_IN_USE;
     if (!(range = range_allocate(stored))) return PORTPOOL_NO_RESOURCES;
     if ((status = hold_new(stored, range->fds)))
     {
@@ -410,28 +429,72 @@ enum portpool_status range_create(const struct store_range *stored, int slot, UI
         HeapFree(GetProcessHeap(), 0, range);
         return PORTPOOL_NO_RESOURCES;
     }
-    if ((status = range_record(range, slot)))
+    if ((status = range_record(range, to, slot)))
         range_drop(range);
     else
         *token = range->token;
     return status;
 }
 
-enum portpool_status range_delete(const struct store_range *stored, int slot, UINT64 *token)
+static enum portpool_status range_delete(const struct store_range *stored,
+                                         const struct membership *to, int slot, UINT64 *token)
 {
     struct range *range = range_find(stored);
     enum portpool_status status;
 
     *token = range ? range->token : 0;
-    if (!store_is_valid(stored)) return PORTPOOL_INVALID_RANGE;
-    if (!store_has(stored)) return PORTPOOL_NOT_FOUND;
     if (!range_commit(slot)) return PORTPOOL_NO_HOLDER;
-    if ((status = range_store(stored, TRUE))) return status;
+    if ((status = membership_change(stored, &last_membership, to))) return status;
     if (range) range_drop(range);
     return PORTPOOL_SUCCESS;
 }
 
-/* A range that is in the store and that a client waits for. */
+static struct store_range range_of(const struct request *request)
+{
+    return (struct store_range){
+        .protocol = request->protocol, .start = request->start, .count = request->count};
+}
+
+enum portpool_status range_serve(const struct request *request, int slot, UINT64 *token)
+{
+    struct store_range stored = range_of(request);
+    struct membership to;
+
+    if (!store_is_valid(&stored) || request->store > REQUEST_ACTIVE) return PORTPOOL_INVALID_RANGE;
+    last_membership = membership_of(&stored);
+    to = membership_wanted(&last_membership, request);
+    switch (request->operation)
+    {
+    case REQUEST_CREATE:
+        return range_create(&stored, &to, slot, token);
+    case REQUEST_DELETE:
+        if (!membership_is_found(&last_membership, request)) return PORTPOOL_NOT_FOUND;
+        return range_delete(&stored, &to, slot, token);
+    default:
+        return PORTPOOL_INVALID_RANGE;
+    }
+}
+
+/* Gives a range back, or takes it again, as the last request found it. */
+static enum portpool_status range_restore(const struct store_range *stored, UINT64 token)
+{
+    struct membership now = membership_of(stored);
+    struct range *range = range_find(stored);
+    enum portpool_status status;
+
+    if ((status = membership_change(stored, &now, &last_membership))) return status;
+    if (!membership_is_effective(&last_membership))
+    {
+        if (range) range_drop(range);
+        return PORTPOOL_SUCCESS;
+    }
+    /* Programs may have it still. */
+    if (token && !range) tokens_set(stored->protocol, stored->start, stored->count, token);
+    range_match_store();
+    return PORTPOOL_SUCCESS;
+}
+
+/* A range that is in the lists and that a client waits for. */
 static enum portpool_status range_finish_create(const struct store_range *stored, UINT64 *token)
 {
     struct range *range = range_find(stored);
@@ -441,51 +504,52 @@ static enum portpool_status range_finish_create(const struct store_range *stored
         *token = range->token;
         return PORTPOOL_SUCCESS;
     }
-    range_delete(stored, -1, token);
+    range_restore(stored, 0);
     return PORTPOOL_NO_RESOURCES;
+}
+
+/* What the lists had before a request that an earlier holder has carried out, as far as that can
+ * still be told. */
+static struct membership range_guess_membership(const struct membership *now,
+                                                const struct request *request)
+{
+    struct membership before = {0};
+
+    if (request->store == REQUEST_ACTIVE)
+    {
+        /* What is stored was so before. */
+        before.has[STORE_PERSISTENT] = now->has[STORE_PERSISTENT];
+        if (request->operation == REQUEST_CREATE)
+            before.has[STORE_SUSPENDED] = now->has[STORE_PERSISTENT];
+        else
+            before.has[STORE_ACTIVE] = !now->has[STORE_PERSISTENT];
+    }
+    else if (request->operation == REQUEST_DELETE)
+        before.has[STORE_PERSISTENT] = TRUE;
+    return before;
 }
 
 enum portpool_status range_resume(const struct request *request, int slot, BOOL committing,
                                   UINT64 *token)
 {
-    struct store_range stored = {
-        .protocol = request->protocol, .start = request->start, .count = request->count};
+    struct store_range stored = range_of(request);
     BOOL create = request->operation == REQUEST_CREATE;
+    struct membership now, wanted;
 
-    if (committing && store_is_valid(&stored) && store_has(&stored) == create)
-        return create ? range_finish_create(&stored, token) : PORTPOOL_SUCCESS;
-    return range_serve(request, slot, token);
-}
-
-enum portpool_status range_serve(const struct request *request, int slot, UINT64 *token)
-{
-    struct store_range stored = {
-        .protocol = request->protocol, .start = request->start, .count = request->count};
-
-    switch (request->operation)
-    {
-    case REQUEST_CREATE:
-        return range_create(&stored, slot, token);
-    case REQUEST_DELETE:
-        return range_delete(&stored, slot, token);
-    default:
-        return PORTPOOL_INVALID_RANGE;
-    }
+    if (!committing || !store_is_valid(&stored)) return range_serve(request, slot, token);
+    now = membership_of(&stored);
+    wanted = membership_wanted(&now, request);
+    if (!membership_is_same(&now, &wanted) || membership_is_effective(&now) != create)
+        return range_serve(request, slot, token);
+    last_membership = range_guess_membership(&now, request);
+    return create ? range_finish_create(&stored, token) : PORTPOOL_SUCCESS;
 }
 
 void range_undo(const struct request *request, UINT64 token)
 {
-    struct store_range stored = {
-        .protocol = request->protocol, .start = request->start, .count = request->count};
+    struct store_range stored = range_of(request);
 
-    if (request->operation == REQUEST_CREATE)
-        range_delete(&stored, -1, &token);
-    else if (!range_store(&stored, FALSE))
-    {
-        /* Programs may have it still. */
-        if (token) tokens_set(stored.protocol, stored.start, stored.count, token);
-        range_match_store();
-    }
+    range_restore(&stored, token);
 }
 
 void range_leave_all(void)

@@ -151,7 +151,7 @@ static DWORD unregister_with(SC_HANDLE manager)
 
     if (error) return error;
     RegDeleteTreeW(HKEY_LOCAL_MACHINE, SERVICE_KEY);
-    RegDeleteTreeW(HKEY_LOCAL_MACHINE, SERVICE_TOKENS_PARENT_KEY);
+    RegDeleteTreeW(HKEY_LOCAL_MACHINE, SERVICE_VOLATILE_KEY);
     unregister_group();
     return NO_ERROR;
 }

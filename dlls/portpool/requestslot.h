@@ -30,9 +30,16 @@ enum request_operation
     REQUEST_DELETE,
 };
 
+enum request_store
+{
+    REQUEST_PERSISTENT,
+    REQUEST_ACTIVE,
+};
+
 struct request
 {
     uint32_t operation; /* enum request_operation */
+    uint32_t store;     /* enum request_store */
     uint32_t protocol;
     uint16_t start; /* host byte order */
     uint16_t count;

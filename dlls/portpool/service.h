@@ -19,7 +19,12 @@
 
 /* Volatile; below it Tcp and Udp, each with a value a range: named as in the store, its token as
  * REG_QWORD. */
-#define SERVICE_TOKENS_PARENT_KEY L"SYSTEM\\CurrentControlSet\\Control\\" SERVICE_NAME
-#define SERVICE_TOKENS_KEY        SERVICE_TOKENS_PARENT_KEY L"\\Tokens"
+#define SERVICE_VOLATILE_KEY L"SYSTEM\\CurrentControlSet\\Control\\" SERVICE_NAME
+#define SERVICE_TOKENS_KEY   SERVICE_VOLATILE_KEY L"\\Tokens"
+
+/* The like, with values as in the store: ranges that end with the prefix, and such of the store as
+ * are to be as if deleted until then. */
+#define SERVICE_ACTIVE_KEY    SERVICE_VOLATILE_KEY L"\\Active"
+#define SERVICE_SUSPENDED_KEY SERVICE_VOLATILE_KEY L"\\Suspended"
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * The registry's list of persistent ranges
+ * The registry's lists of ranges
  *
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A key a protocol, a value a range; the value's name says which. Anybody may write there, and
- * whatever they write: what makes no sense is left where it is.
+ * A key a list and protocol, a value a range; the value's name says which. Anybody may write
+ * there, and whatever they write: what makes no sense is left where it is.
  */
 #include "portpool_private.h"
 
@@ -28,9 +28,15 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 /* Beyond this, adding to it would soon start from 0 again. Nobody but a joker has written it. */
 #define STORE_GENERATION_LIMIT (UINT64_C(1) << 62)
 
-static const WCHAR *const store_keys[] = {
-    [UNIX_TCP] = STORE_NSI_KEY L"{eb004a03-9b1a-11d4-9123-0050047759bc}\\29",
-    [UNIX_UDP] = STORE_NSI_KEY L"{eb004a02-9b1a-11d4-9123-0050047759bc}\\5",
+#define STORE_PROTOCOLS 2
+
+static const WCHAR *const store_keys[STORE_LISTS][STORE_PROTOCOLS] = {
+    [STORE_PERSISTENT] = {[UNIX_TCP] = STORE_NSI_KEY L"{eb004a03-9b1a-11d4-9123-0050047759bc}\\29",
+                          [UNIX_UDP] = STORE_NSI_KEY L"{eb004a02-9b1a-11d4-9123-0050047759bc}\\5"},
+    [STORE_ACTIVE] =
+        {[UNIX_TCP] = SERVICE_ACTIVE_KEY L"\\Tcp", [UNIX_UDP] = SERVICE_ACTIVE_KEY L"\\Udp"},
+    [STORE_SUSPENDED] =
+        {[UNIX_TCP] = SERVICE_SUSPENDED_KEY L"\\Tcp", [UNIX_UDP] = SERVICE_SUSPENDED_KEY L"\\Udp"},
 };
 
 /* A value that makes no sense, and of which a warning has been given. */
@@ -69,7 +75,7 @@ static void oddity_warn(UINT protocol, const WCHAR *name, UINT length)
     HASH_FIND(hh, oddities, &hash, sizeof(hash), oddity);
     if (!oddity)
     {
-        WARN("value %s in the list of persistent %s ranges makes no sense, ignored\n",
+        WARN("value %s in a list of %s ranges makes no sense, ignored\n",
              wine_dbgstr_wn(name, length), protocol_name(protocol));
         if (!(oddity = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*oddity)))) return;
         oddity->name = hash;
@@ -136,13 +142,14 @@ static BOOL listing_add_value(struct listing *listing, UINT protocol, const WCHA
 }
 
 /* FALSE if that what is there could not be listed. name is room for a name. */
-static BOOL listing_add_key(struct listing *listing, UINT protocol, WCHAR *name)
+static BOOL listing_add_key(struct listing *listing, enum store_list list, UINT protocol,
+                            WCHAR *name)
 {
     BOOL success = TRUE;
     LSTATUS error;
     HKEY key;
 
-    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, store_keys[protocol], 0, KEY_QUERY_VALUE, &key);
+    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, store_keys[list][protocol], 0, KEY_QUERY_VALUE, &key);
     if (error) return error == ERROR_FILE_NOT_FOUND;
     for (DWORD i = 0; success; i++)
     {
@@ -160,7 +167,7 @@ static BOOL listing_add_key(struct listing *listing, UINT protocol, WCHAR *name)
 
 BOOL store_is_valid(const struct store_range *range)
 {
-    return range->protocol < ARRAYSIZE(store_keys) && range->start && range->count &&
+    return range->protocol < STORE_PROTOCOLS && range->start && range->count &&
            range->start + range->count <= PORT_TABLE_PORTS;
 }
 
@@ -187,27 +194,73 @@ static void listing_sort(struct listing *listing)
     listing->count = count;
 }
 
-struct store_range *store_list(BOOL warn, UINT *count)
+static BOOL listing_open(struct listing *listing, BOOL warn)
+{
+    listing->count = 0;
+    listing->size = 64;
+    listing->warn = warn;
+    listing->ranges = HeapAlloc(GetProcessHeap(), 0, listing->size * sizeof(*listing->ranges));
+    return !!listing->ranges;
+}
+
+static BOOL listing_add_list(struct listing *listing, enum store_list list)
 {
     WCHAR *name = HeapAlloc(GetProcessHeap(), 0, STORE_NAME_SIZE * sizeof(*name));
-    struct listing listing = {.size = 64, .warn = warn};
-    BOOL success;
+    BOOL success = !!name;
 
-    listing.ranges = HeapAlloc(GetProcessHeap(), 0, listing.size * sizeof(*listing.ranges));
-    if (warn) listings++;
-    success = name && listing.ranges && listing_add_key(&listing, UNIX_TCP, name) &&
-              listing_add_key(&listing, UNIX_UDP, name);
+    for (UINT protocol = 0; success && protocol < STORE_PROTOCOLS; protocol++)
+        success = listing_add_key(listing, list, protocol, name);
     HeapFree(GetProcessHeap(), 0, name);
+    return success;
+}
+
+static struct store_range *listing_finish(struct listing *listing, BOOL success, UINT *count)
+{
     if (!success)
     {
-        ERR("the persistent ranges could not be listed\n");
-        HeapFree(GetProcessHeap(), 0, listing.ranges);
+        ERR("the ranges could not be listed\n");
+        HeapFree(GetProcessHeap(), 0, listing->ranges);
         return NULL;
     }
-    if (warn) oddity_sweep();
-    listing_sort(&listing);
-    *count = listing.count;
-    return listing.ranges;
+    listing_sort(listing);
+    *count = listing->count;
+    return listing->ranges;
+}
+
+struct store_range *store_list(enum store_list list, UINT *count)
+{
+    struct listing listing;
+    BOOL success = listing_open(&listing, FALSE) && listing_add_list(&listing, list);
+
+    return listing_finish(&listing, success, count);
+}
+
+/* Drops those that are suspended. */
+static BOOL listing_drop_suspended(struct listing *listing)
+{
+    struct store_range *suspended;
+    UINT suspended_count, count = 0;
+
+    if (!(suspended = store_list(STORE_SUSPENDED, &suspended_count))) return FALSE;
+    for (UINT i = 0; i < listing->count; i++)
+        if (!bsearch(&listing->ranges[i], suspended, suspended_count, sizeof(*suspended),
+                     store_compare))
+            listing->ranges[count++] = listing->ranges[i];
+    listing->count = count;
+    HeapFree(GetProcessHeap(), 0, suspended);
+    return TRUE;
+}
+
+struct store_range *store_list_effective(UINT *count)
+{
+    struct listing listing;
+    BOOL success;
+
+    listings++;
+    success = listing_open(&listing, TRUE) && listing_add_list(&listing, STORE_PERSISTENT) &&
+              listing_drop_suspended(&listing) && listing_add_list(&listing, STORE_ACTIVE);
+    if (success) oddity_sweep();
+    return listing_finish(&listing, success, count);
 }
 
 struct value_name
@@ -224,29 +277,32 @@ static struct value_name store_value_name(const struct store_range *range)
     return name;
 }
 
-BOOL store_has(const struct store_range *range)
+BOOL store_has(enum store_list list, const struct store_range *range)
 {
     struct value_name name = store_value_name(range);
     DWORD type, size = 0;
     LSTATUS error;
     HKEY key;
 
-    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, store_keys[range->protocol], 0, KEY_QUERY_VALUE, &key))
+    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, store_keys[list][range->protocol], 0, KEY_QUERY_VALUE,
+                      &key))
         return FALSE;
     error = RegQueryValueExW(key, name.text, NULL, &type, NULL, &size);
     RegCloseKey(key);
     return !error && store_is_range(type, size);
 }
 
-BOOL store_add(const struct store_range *range)
+BOOL store_add(enum store_list list, const struct store_range *range)
 {
     static const BYTE data[] = RANGE_DATA;
     struct value_name name = store_value_name(range);
     LSTATUS error;
     HKEY key;
 
-    error = RegCreateKeyExW(HKEY_LOCAL_MACHINE, store_keys[range->protocol], 0, NULL, 0,
-                            KEY_SET_VALUE, NULL, &key, NULL);
+    error =
+        RegCreateKeyExW(HKEY_LOCAL_MACHINE, store_keys[list][range->protocol], 0, NULL,
+                        list == STORE_PERSISTENT ? REG_OPTION_NON_VOLATILE : REG_OPTION_VOLATILE,
+                        KEY_SET_VALUE, NULL, &key, NULL);
     if (!error)
     {
         error = RegSetValueExW(key, name.text, 0, REG_BINARY, data, sizeof(data));
@@ -256,13 +312,14 @@ BOOL store_add(const struct store_range *range)
     return !error;
 }
 
-BOOL store_remove(const struct store_range *range)
+BOOL store_remove(enum store_list list, const struct store_range *range)
 {
     struct value_name name = store_value_name(range);
     LSTATUS error;
     HKEY key;
 
-    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, store_keys[range->protocol], 0, KEY_SET_VALUE, &key);
+    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, store_keys[list][range->protocol], 0, KEY_SET_VALUE,
+                          &key);
     if (!error)
     {
         error = RegDeleteValueW(key, name.text);

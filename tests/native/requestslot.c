@@ -40,16 +40,18 @@ static void slots_new(void)
 
 static struct request request_number(uint16_t number)
 {
-    return (struct request){number % 2 ? REQUEST_CREATE : REQUEST_DELETE, number / 2 % 2, number,
-                            number + 1};
+    return (struct request){number % 2 ? REQUEST_CREATE : REQUEST_DELETE,
+                            number / 4 % 2 ? REQUEST_ACTIVE : REQUEST_PERSISTENT, number / 2 % 2,
+                            number, number + 1};
 }
 
 static bool request_is(const struct request *request, uint16_t number)
 {
     struct request expected = request_number(number);
 
-    return request->operation == expected.operation && request->protocol == expected.protocol &&
-           request->start == expected.start && request->count == expected.count;
+    return request->operation == expected.operation && request->store == expected.store &&
+           request->protocol == expected.protocol && request->start == expected.start &&
+           request->count == expected.count;
 }
 
 #define post(client, number, expected) post_(__LINE__, client, number, expected)
