@@ -13,19 +13,20 @@ HOST_TESTS = native/process native/sockets native/watch native/placeholder nativ
 	native/privileged native/automatic native/lending native/restore native/shared \
 	native/users native/journal native/unixlib
 NATIVE_TESTS = $(PORTTABLE_TESTS) native/porttable-threads-tsan native/porttable-sharing-tsan \
-	native/rangename native/requestslot $(HOST_TESTS) \
+	native/rangename native/requestslot native/netsh-arguments $(HOST_TESTS) \
 	native/outsider-protocol
 
 NATIVE_TEST_H = tests/native/network.h tests/native/outsiders.h tests/native/test.h
 PORTTABLE_FILES = dlls/portpool/porttable.c dlls/portpool/porttable.h
 RANGENAME_FILES = dlls/portpool/rangename.c dlls/portpool/rangename.h
+NETSH_ARGUMENTS_FILES = tools/netsh/arguments.c tools/netsh/arguments.h
 REQUESTSLOT_FILES = dlls/portpool/requestslot.c dlls/portpool/requestslot.h
 
 # Commanded by these tests and by those of the Windows side.
 OUTSIDER = native/outsider
 
 EXTRA_DIST += $(PORTTABLE_TESTS:%=tests/%.c) $(HOST_TESTS:%=tests/%.c) $(NATIVE_TEST_H) \
-	tests/native/network.c tests/native/outsider.c tests/native/outsider-protocol.c \
+	tests/native/netsh-arguments.c tests/native/network.c tests/native/outsider.c tests/native/outsider-protocol.c \
 	tests/native/rangename.c tests/native/requestslot.c \
 	tests/native/library tests/native/run
 
@@ -40,6 +41,10 @@ native/porttable-%-tsan: tests/native/porttable-%.c $(NATIVE_TEST_H) $(PORTTABLE
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE_THREADS) -o $@ $(filter %.c,$^) -pthread
 
 native/rangename: tests/native/rangename.c $(NATIVE_TEST_H) $(RANGENAME_FILES)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^)
+
+native/netsh-arguments: tests/native/netsh-arguments.c $(NATIVE_TEST_H) $(NETSH_ARGUMENTS_FILES)
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^)
 
