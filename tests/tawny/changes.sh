@@ -25,8 +25,8 @@ cp "$build/i386-unix/portpool.so" "$work/other/lib/tawny/i386-unix/"
 sed 's/^\(prefix\|exec_prefix\|libdir\)=.*/\1=/; s/^libdir=/&\/lib/' "$tawny" >"$work/other/bin/tawny"
 chmod +x "$work/other/bin/tawny"
 other=$work/other/bin/tawny
-for dll in ws2_32 portpool; do
-    echo "other version" >>"$work/other/lib/tawny/x86_64-windows/$dll.dll"
+for file in ws2_32.dll portpool.dll netsh.exe; do
+    echo "other version" >>"$work/other/lib/tawny/x86_64-windows/$file"
 done
 
 new_prefix()
@@ -45,6 +45,7 @@ check "setup" prints 0 "^Put Tawny .* into $prefix\." "$tawny" setup
 for dll in ws2_32 iphlpapi mswsock portpool; do
     check "our $dll.dll is in system32" cmp "$build/x86_64-windows/$dll.dll" "$system32/$dll.dll"
 done
+check "our netsh.exe is in system32" cmp "$build/x86_64-windows/netsh.exe" "$system32/netsh.exe"
 for dll in ws2_32 iphlpapi mswsock; do
     check "Wine's $dll.dll is in system32 by its other name" \
         cmp "$work/wine/lib/wine/x86_64-windows/$dll.dll" "$system32/${dll}_wine.dll"
@@ -89,7 +90,7 @@ check "there is none again" same_as "$work/before" "$prefix"
 new_prefix
 check "setup with another version" prints 0 "^Put" "$other" setup
 check "doctor says which files are not up to date" \
-    prints 1 "not up to date (portpool.dll ws2_32.dll\|not up to date (ws2_32.dll portpool.dll" \
+    prints 1 "not up to date (ws2_32.dll portpool.dll netsh.exe)" \
     "$tawny" doctor
 check "run refuses" refuses 1 "not up to date" "$tawny" run reserve.exe
 check "setup brings it up to date" prints 0 "^Put" "$tawny" setup
@@ -302,9 +303,9 @@ new_prefix
 rm -rf "$prefix/tawny"
 check "setup where the directory tawny has been deleted" prints 0 "^Put" "$tawny" setup
 check "remove" prints 0 "^Took" "$tawny" remove
-for dll in ws2_32 iphlpapi mswsock; do
-    check "does not take our own $dll.dll for the original, but Wine's" \
-        cmp "$work/wine/lib/wine/x86_64-windows/$dll.dll" "$system32/$dll.dll"
+for file in ws2_32.dll iphlpapi.dll mswsock.dll netsh.exe; do
+    check "does not take our own $file for the original, but Wine's" \
+        cmp "$work/wine/lib/wine/x86_64-windows/$file" "$system32/$file"
 done
 make_look_alike "$prefix"
 check "and leaves nothing else" same_as "$work/before" "$prefix"

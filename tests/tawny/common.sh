@@ -135,6 +135,7 @@ make_look_alike()
     echo "the original" >"$1/drive_c/windows/system32/ws2_32.dll"
     echo "the original of another" >"$1/drive_c/windows/system32/iphlpapi.dll"
     echo "the original of a third" >"$1/drive_c/windows/system32/mswsock.dll"
+    echo "the original program" >"$1/drive_c/windows/system32/netsh.exe"
     echo "another DLL" >"$1/drive_c/windows/system32/other.dll"
     chmod 640 "$1/drive_c/windows/system32/ws2_32.dll"
 }
@@ -164,6 +165,7 @@ add_machine()
     for dll in ws2_32 iphlpapi mswsock; do
         echo "Wine's $dll.dll$suffix" >"$1/$2-windows/$dll.dll"
     done
+    echo "Wine's netsh.exe$suffix" >"$1/$2-windows/netsh.exe"
     echo "Wine's ws2_32.so$suffix" >"$1/$2-unix/ws2_32.so"
 }
 

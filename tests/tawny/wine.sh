@@ -43,7 +43,7 @@ check "doctor finds this machine's Wine" prints 1 "^ok     Wine: version [0-9]" 
 library=$(sed -n "s/^ok     Wine's library directory: //p" "$work/output")
 server=$(sed -n 's/^ok     wineserver: //p' "$work/output")
 files="x86_64-windows/ws2_32.dll x86_64-windows/iphlpapi.dll x86_64-windows/mswsock.dll
-    x86_64-unix/ws2_32.so x86_64-unix/ntdll.so"
+    x86_64-windows/netsh.exe x86_64-unix/ws2_32.so x86_64-unix/ntdll.so"
 for file in $files; do
     check "its library directory holds $file" test -f "$library/$file"
 done
@@ -120,11 +120,11 @@ check "run passes on arguments and the exit code" passes_on program.exe "two wor
 check "also after --" passes_on -- program.exe -x
 check "run passes on the prefix" [ "$(sed -n 1p "$work/output")" = "$prefix" ]
 check "run sets WINEDLLPATH" [ "$(sed -n 2p "$work/output")" = "$prefix/tawny:$build" ]
-check "run sets WINEDLLOVERRIDES" [ "$(sed -n 3p "$work/output")" = "ws2_32,iphlpapi,mswsock=n,b" ]
+check "run sets WINEDLLOVERRIDES" [ "$(sed -n 3p "$work/output")" = "ws2_32,iphlpapi,mswsock,netsh.exe=n,b" ]
 WINEDLLPATH=/my/dlls WINEDLLOVERRIDES="mscoree=" "$tawny" run program.exe >"$work/output"
 check "and keeps what is in WINEDLLPATH" \
     [ "$(sed -n 2p "$work/output")" = "$prefix/tawny:$build:/my/dlls" ]
-check "and in WINEDLLOVERRIDES" [ "$(sed -n 3p "$work/output")" = "ws2_32,iphlpapi,mswsock=n,b;mscoree=" ]
+check "and in WINEDLLOVERRIDES" [ "$(sed -n 3p "$work/output")" = "ws2_32,iphlpapi,mswsock,netsh.exe=n,b;mscoree=" ]
 for name in reserve.exe reserve; do
     "$tawny" run "$name" >"$work/output"
     check "run $name means Tawny's" \
