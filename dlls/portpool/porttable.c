@@ -222,37 +222,45 @@ struct drawing
 {
     uint64_t idle;
     uint64_t drawn;
-    uint64_t mark; /* what the first port of a block has beside that, both times */
 };
+
+/* What the first port of a block has beside that, both times. */
+static uint64_t drawing_mark(struct drawing drawing)
+{
+    return entry_kind(drawing.idle) == PORT_RUNTIME ? ENTRY_FIRST : 0;
+}
 
 static struct drawing drawing_runtime(uint64_t owner)
 {
     uint64_t idle = entry_make(PORT_RUNTIME, owner);
 
-    return (struct drawing){idle, idle | ENTRY_DRAWN, ENTRY_FIRST};
+    return (struct drawing){idle, idle | ENTRY_DRAWN};
 }
 
 static struct drawing drawing_persistent(uint64_t drawer)
 {
-    return (struct drawing){ENTRY_PERSISTENT, entry_drawn(drawer), 0};
+    return (struct drawing){ENTRY_PERSISTENT, entry_drawn(drawer)};
 }
 
-/* Nearly no port is the first of its block: it is tried last. */
+/* Nearly no port is the first of its block: that is tried last. */
 static bool drawing_change(uint64_t *entry, uint64_t from, uint64_t to, struct drawing drawing)
 {
+    uint64_t mark = drawing_mark(drawing);
+
     if (entry_change(entry, from, to)) return true;
-    return drawing.mark && entry_change(entry, from | drawing.mark, to | drawing.mark);
+    return mark && entry_change(entry, from | mark, to | mark);
 }
 
 /* Sets the hints of the ports from first to last that may be drawn; false if there are none. */
 static bool idle_mend(struct port_table *table, unsigned int protocol, uint32_t first,
                       uint32_t last, struct drawing drawing)
 {
+    uint64_t mark = drawing_mark(drawing);
     bool found = false;
 
     for (uint32_t port = first; port <= last; port++)
     {
-        if ((entry_load(&table->entries[protocol][port]) & ~drawing.mark) != drawing.idle) continue;
+        if ((entry_load(&table->entries[protocol][port]) & ~mark) != drawing.idle) continue;
         idle_set(table, protocol, port);
         found = true;
     }
