@@ -75,6 +75,14 @@ struct portpool_listed
     BOOL held;     /* the host keeps its ports, but for such as were in use before */
 };
 
+/* A process of the prefix has a socket that is bound to a port. */
+struct portpool_use
+{
+    USHORT port;
+    DWORD process; /* as Windows numbers it */
+    UINT64 owner;  /* as the host does, see UNIX_CALL_IDENTIFY; 0 if it has not made itself known */
+};
+
 /* What the real bind said. */
 enum portpool_bind_result
 {
@@ -194,6 +202,16 @@ struct portpool
     /* Calls back while this process holds a port that nobody knows of: as that one is seen, all
      * are. FALSE, without calling, if none could be held. */
     BOOL (*hold_one)(enum portpool_protocol protocol, portpool_look_function look, void *context);
+
+    /* Lists which wanted ports (one byte each, not 0) are in use by which processes of the prefix,
+     * sorted by port, then process, each pair once; the caller frees the list with HeapFree. What
+     * is reserved and known to be idle is dropped from wanted: if nothing is left, nothing is
+     * looked at, else each process's sockets are, one by one. NO_RESOURCES. */
+    enum portpool_status (*list_uses)(enum portpool_protocol protocol, BYTE wanted[PORTPOOL_PORTS],
+                                      struct portpool_use **uses, UINT *count);
+
+    /* Tells which process holds the persistent ranges; FALSE if none does. */
+    BOOL (*find_holder)(DWORD *process, UINT64 *owner);
 };
 
 /* portpool.dll's way in; NULL where its Unix side cannot be reached. */

@@ -41,7 +41,7 @@ struct visit
     UINT protocol;
     USHORT start;
     USHORT count;
-    void (*visit)(int fd, USHORT port, void *context);
+    endpoint_visitor visit;
     void *context;
 };
 
@@ -79,19 +79,20 @@ static BOOL handle_list_file_type(const struct handle_list *list, HANDLE file, U
     return FALSE;
 }
 
-static void endpoint_look_at(HANDLE process, HANDLE handle, const struct visit *visit)
+static void endpoint_look_at(HANDLE process, const struct handle_entry *entry,
+                             const struct visit *visit)
 {
     struct descriptor descriptor;
     HANDLE socket;
 
-    if (!DuplicateHandle(process, handle, GetCurrentProcess(), &socket, 0, FALSE,
+    if (!DuplicateHandle(process, (HANDLE)entry->handle, GetCurrentProcess(), &socket, 0, FALSE,
                          DUPLICATE_SAME_ACCESS))
         return;
     if (!descriptor_open(socket, &descriptor))
     {
         if (descriptor.protocol == visit->protocol && descriptor.port >= visit->start &&
             descriptor.port - visit->start < visit->count)
-            visit->visit(descriptor.fd, descriptor.port, visit->context);
+            visit->visit(descriptor.fd, descriptor.port, entry->process, visit->context);
         descriptor_close(descriptor.fd);
     }
     CloseHandle(socket);
@@ -115,7 +116,7 @@ static void endpoint_look_through(const struct handle_list *list, USHORT file_ty
             process = OpenProcess(PROCESS_DUP_HANDLE, FALSE, entry->process);
             last = entry->process;
         }
-        if (process) endpoint_look_at(process, (HANDLE)entry->handle, visit);
+        if (process) endpoint_look_at(process, entry, visit);
     }
     if (process) CloseHandle(process);
 }
@@ -143,8 +144,8 @@ static struct handle_list *handle_list_open(USHORT *file_type)
     return list;
 }
 
-BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count,
-                    void (*visit)(int fd, USHORT port, void *context), void *context)
+BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count, endpoint_visitor visit,
+                    void *context)
 {
     struct visit what = {
         .protocol = protocol, .start = start, .count = count, .visit = visit, .context = context};
@@ -193,11 +194,12 @@ struct marking
     USHORT start;
 };
 
-static void endpoint_mark(int fd, USHORT port, void *context)
+static void endpoint_mark(int fd, USHORT port, DWORD process, void *context)
 {
     struct marking *marking = context;
 
     (void)fd;
+    (void)process;
     marking->occupied[port - marking->start] = 1;
 }
 

@@ -67,6 +67,15 @@ static UINT64 held_by(const struct port_table *table, UINT protocol, USHORT port
     return 0;
 }
 
+BOOL held_find_holder(DWORD *process, UINT64 *owner)
+{
+    const struct port_table *table = table_find();
+
+    *owner = table ? __atomic_load_n(&table->holder, __ATOMIC_ACQUIRE) : 0;
+    *process = *owner ? table_owner_process(*owner) : 0;
+    return !!*process;
+}
+
 BOOL held_list(enum portpool_protocol protocol, DWORD processes[PORTPOOL_PORTS])
 {
     const struct port_table *table = table_find();

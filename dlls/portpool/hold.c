@@ -93,13 +93,14 @@ enum portpool_status hold_new(const struct store_range *range, int *fds)
 }
 
 /* Takes a port beside a socket of the prefix that has it. */
-static void hold_beside(int fd, USHORT port, void *context)
+static void hold_beside(int fd, USHORT port, DWORD process, void *context)
 {
     struct filling *filling = context;
     UINT i = port - filling->range->start;
     struct unix_make_room_params params = {
         .socket = fd, .protocol = filling->range->protocol, .port = port};
 
+    (void)process;
     if (filling->restored[i] != UNIX_OCCUPIED) return;
     unix_call(UNIX_CALL_MAKE_ROOM, &params);
     if (params.status) return;

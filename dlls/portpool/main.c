@@ -228,6 +228,16 @@ static enum portpool_status pool_list(enum portpool_protocol protocol,
     return status;
 }
 
+static enum portpool_status pool_list_uses(enum portpool_protocol protocol,
+                                           BYTE wanted[PORTPOOL_PORTS], struct portpool_use **uses,
+                                           UINT *count)
+{
+    enum portpool_status status = uses_list(protocol, wanted, uses, count);
+
+    TRACE("%s: %s\n", protocol_name(protocol), status_name(status));
+    return status;
+}
+
 static const struct portpool pool = {
     .version = PORTPOOL_VERSION,
     .tracked = &tracked_sockets,
@@ -251,6 +261,8 @@ static const struct portpool pool = {
     .list = pool_list,
     .list_held = held_list,
     .hold_one = held_sample,
+    .list_uses = pool_list_uses,
+    .find_holder = held_find_holder,
 };
 
 static BOOL CALLBACK pool_init(INIT_ONCE *once, void *param, void **context)

@@ -40,12 +40,21 @@ struct request_slots *table_requests(void); /* in the same section; as table_map
 UINT64 table_owner(void);                   /* 0: the host does not say who we are */
 bool table_owner_alive(uint64_t owner);
 DWORD table_owner_process(UINT64 owner); /* 0: it has ended */
+/* Calls back for each process that has made itself known in the table; FALSE if it cannot. */
+BOOL table_visit_owners(void (*visit)(UINT64 owner, DWORD process, void *context), void *context);
 
 /* held.c: fills in the process that has each port's placeholder, 0 for none. FALSE if nobody has
  * one. */
 BOOL held_list(enum portpool_protocol protocol, DWORD processes[PORTPOOL_PORTS]);
 /* Calls back while a port is held that nobody knows of; FALSE, without calling, if none could. */
 BOOL held_sample(enum portpool_protocol protocol, portpool_look_function look, void *context);
+
+/* The process that holds the persistent ranges; FALSE if there is none. */
+BOOL held_find_holder(DWORD *process, UINT64 *owner);
+
+/* uses.c: who uses what is reserved; see portpool.h. */
+enum portpool_status uses_list(UINT protocol, BYTE wanted[PORTPOOL_PORTS],
+                               struct portpool_use **uses, UINT *count);
 
 /* list.c: what is reserved; see portpool.h. */
 enum portpool_status list_make(UINT protocol, struct portpool_listed **listed, UINT *count);
@@ -290,9 +299,11 @@ BOOL endpoint_is(HANDLE socket, UINT64 inode);
  * none. FALSE if that is not to be known. Takes long. */
 BOOL endpoint_find_own(UINT64 inode, HANDLE except, HANDLE *found);
 /* Finds the sockets of the prefix's processes that are bound to a port of a range, and calls back
- * with a descriptor of each, which is closed afterwards. FALSE if it cannot. */
-BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count,
-                    void (*visit)(int fd, USHORT port, void *context), void *context);
+ * with a descriptor of each, which is closed afterwards, and the process's number as Windows knows
+ * it. FALSE if it cannot. */
+typedef void (*endpoint_visitor)(int fd, USHORT port, DWORD process, void *context);
+BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count, endpoint_visitor visit,
+                    void *context);
 /* Fills in, for each port of a persistent range, 1 if a socket uses it; occupied is zeroed by the
  * caller. FALSE if that is not to be known. */
 BOOL endpoint_occupied(UINT protocol, USHORT start, USHORT count, BYTE *occupied);

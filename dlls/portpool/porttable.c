@@ -358,6 +358,11 @@ enum port_kind port_table_lookup(const struct port_table *table, unsigned int pr
     return entry_kind(entry);
 }
 
+bool port_table_is_idle(const struct port_table *table, unsigned int protocol, uint16_t port)
+{
+    return entry_is_idle(entry_load(&table->entries[protocol][port]));
+}
+
 bool port_table_begin_bind(struct port_table *table, unsigned int protocol, uint16_t port,
                            uint64_t owner, port_owner_alive alive, bool *kept)
 {

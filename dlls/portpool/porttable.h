@@ -99,6 +99,9 @@ void port_table_return(struct port_table *table, unsigned int protocol, uint16_t
 enum port_kind port_table_lookup(const struct port_table *table, unsigned int protocol,
                                  uint16_t port, uint64_t *owner);
 
+/* Says whether a port is reserved and nobody uses it, as far as the table knows. */
+bool port_table_is_idle(const struct port_table *table, unsigned int protocol, uint16_t port);
+
 /* Keeps a port from being claimed while the owner binds it by number; false, with nothing kept, if
  * it is reserved or persistent. True without keeping it if another owner is binding it too: the
  * host decides between those. *kept says which. */

@@ -17,7 +17,8 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
 /* The beginning of the name of a semaphore that a process has as long as Wine knows it. Nobody
  * waits for it: its count is the process's Windows number. */
-#define OWNER_NAME L"Global\\tawny_owner_"
+#define OWNER_BEGIN L"tawny_owner_"
+#define OWNER_NAME  L"Global\\" OWNER_BEGIN
 
 #define SEMAPHORE_QUERY_STATE       0x0001
 #define SEMAPHORE_BASIC_INFORMATION 0
@@ -30,6 +31,23 @@ struct semaphore_information
 
 NTSTATUS WINAPI NtQuerySemaphore(HANDLE semaphore, int class, void *information, ULONG size,
                                  ULONG *returned);
+
+/* What "Global\\" stands for. */
+#define OWNERS_DIRECTORY L"\\BaseNamedObjects"
+
+#define DIRECTORY_QUERY 0x0001
+
+/* With the name's text behind it. */
+struct directory_entry
+{
+    UNICODE_STRING name;
+    UNICODE_STRING type;
+};
+
+NTSTATUS WINAPI NtOpenDirectoryObject(HANDLE *directory, ACCESS_MASK access,
+                                      OBJECT_ATTRIBUTES *attributes);
+NTSTATUS WINAPI NtQueryDirectoryObject(HANDLE directory, void *entries, ULONG size, BOOLEAN single,
+                                       BOOLEAN restart, ULONG *context, ULONG *returned);
 
 /* What the section holds. */
 struct shared
@@ -182,4 +200,70 @@ DWORD table_owner_process(UINT64 other)
     NtQuerySemaphore(semaphore, SEMAPHORE_BASIC_INFORMATION, &info, sizeof(info), NULL);
     CloseHandle(semaphore);
     return info.count;
+}
+
+static int owner_digit(WCHAR digit)
+{
+    if (digit >= '0' && digit <= '9') return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* The owner that a semaphore in the directory is named after; 0 if it is another object. */
+static UINT64 owner_from_name(const UNICODE_STRING *name)
+{
+    static const WCHAR begin[] = OWNER_BEGIN;
+    const UINT length = ARRAYSIZE(begin) - 1;
+    const WCHAR *text = name->Buffer;
+    UINT64 number = 0;
+
+    if (name->Length != (length + 16) * sizeof(WCHAR)) return 0;
+    for (UINT i = 0; i < length; i++)
+        if (text[i] != begin[i]) return 0;
+    for (UINT i = length; i < length + 16; i++)
+    {
+        if (owner_digit(text[i]) == -1) return 0;
+        number = number << 4 | owner_digit(text[i]);
+    }
+    return number;
+}
+
+static HANDLE owners_open(void)
+{
+    static const WCHAR name[] = OWNERS_DIRECTORY;
+    UNICODE_STRING string = {.Length = sizeof(name) - sizeof(WCHAR),
+                             .MaximumLength = sizeof(name),
+                             .Buffer = (WCHAR *)name};
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE directory;
+    NTSTATUS status;
+
+    InitializeObjectAttributes(&attributes, &string, 0, NULL, NULL);
+    if (!(status = NtOpenDirectoryObject(&directory, DIRECTORY_QUERY, &attributes)))
+        return directory;
+    WARN("the processes could not be listed, status %#lx\n", status);
+    return NULL;
+}
+
+BOOL table_visit_owners(void (*visit)(UINT64 owner, DWORD process, void *context), void *context)
+{
+    union
+    {
+        struct directory_entry entry;
+        BYTE bytes[2048];
+    } buffer;
+    HANDLE directory = owners_open();
+    ULONG position = 0;
+    UINT64 owner;
+    DWORD process;
+
+    if (!directory) return FALSE;
+    /* One that does not fit has a name that is none of ours, but it cannot be gone past. */
+    while (
+        !NtQueryDirectoryObject(directory, &buffer, sizeof(buffer), TRUE, FALSE, &position, NULL))
+    {
+        if ((owner = owner_from_name(&buffer.entry.name)) && (process = table_owner_process(owner)))
+            visit(owner, process, context);
+    }
+    CloseHandle(directory);
+    return TRUE;
 }

@@ -465,6 +465,47 @@ static void check_lock_(int line, unsigned int protocol, uint16_t port, uint64_t
         (unsigned long)owner);
 }
 
+#define check_idle(port, expected) check_idle_(__LINE__, port, expected)
+static void check_idle_(int line, uint16_t port, bool expected)
+{
+    bool idle = port_table_is_idle(table, TCP, port);
+
+    ok_(__FILE__, line, idle == expected, "port %u: %u, expected %u", port, idle, expected);
+    ok_(__FILE__, line, !port_table_is_idle(table, UDP, port), "port %u: idle as UDP", port);
+}
+
+/* Reserved, in whichever way, and used by nobody. */
+static void test_idle(void)
+{
+    bool kept;
+
+    table_new();
+    check_idle(5000, false);
+    check_claim(TCP, 5000, 2, 7, 0);
+    check_idle(5000, true);
+    port_table_publish_block(table, TCP, 5000, 2, 7);
+    check_idle(5000, true);
+    check_idle(5002, false);
+    ok(port_table_draw_exact(table, TCP, 5000, 7), "not drawn");
+    check_idle(5000, false);
+    check_idle(5001, true);
+    port_table_return(table, TCP, 5000, 7);
+    check_idle(5000, true);
+
+    check_claim_persistent(TCP, 6000, 2, 0);
+    check_idle(6000, true);
+    ok(port_table_draw_exact_persistent(table, TCP, 6000, 7), "not drawn");
+    check_idle(6000, false);
+    port_table_return_persistent(table, TCP, 6000, 7);
+    check_idle(6000, true);
+    ok(port_table_make_uncertain(table, TCP, 6000), "not persistent");
+    check_idle(6000, false);
+    check_idle(6001, true);
+
+    ok(port_table_begin_bind(table, TCP, 7000, 7, owner_alive, &kept), "reserved");
+    check_idle(7000, false);
+}
+
 static void test_lock(void)
 {
     table_new();
@@ -978,6 +1019,7 @@ int main(void)
     test_draw_all();
     test_lost_hints();
     test_token();
+    test_idle();
     test_lock();
     test_locks();
     test_uncertain();
