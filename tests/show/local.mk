@@ -5,9 +5,12 @@
 
 SHOW_TESTS = show/hivefile show/stored show/view show/host
 
-EXTRA_DIST += $(SHOW_TESTS:%=tests/%.c)
+SHOW_ACTOR = $(windir)/actor.exe
 
-CHECKS += check-show-parts
+EXTRA_DIST += $(SHOW_TESTS:%=tests/%.c) tests/show/actor.c tests/show/show.sh
+
+CHECKS += check-show-parts check-show
+CHECK_PE += $(SHOW_ACTOR)
 
 show/hivefile: tests/show/hivefile.c tools/show/hivefile.c tools/show/memory.c tools/show/text.c
 show/stored: tests/show/stored.c tools/show/memory.c tools/show/stored.c tools/show/text.c \
@@ -25,6 +28,14 @@ $(SHOW_TESTS): $(NATIVE_TEST_H) $(SHOW_H) $(PORTPOOL_UNIX_H)
 .PHONY: check-show-parts
 check-show-parts: $(SHOW_TESTS)
 	$(SHELL) $(srcdir)/tests/native/run $(SHOW_TESTS:%=./%)
+
+$(SHOW_ACTOR): $(srcdir)/tests/show/actor.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32
+
+.PHONY: check-show
+check-show: all $(SHOW_ACTOR)
+	$(SHELL) $(srcdir)/tests/show/show.sh
 
 clean-local: clean-show
 .PHONY: clean-show

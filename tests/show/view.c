@@ -616,7 +616,7 @@ static void test_document(void)
     range = element(object, "ranges", 3);
     check_member(range, "uses",
                  "[{\"port\":52311,\"program\":{\"name\":null,\"path\":null,\"pid\":null,"
-                 "\"windows_pid\":null},\"held\":false}]");
+                 "\"windows_pid\":null},\"in_the_way\":true}]");
     check_member(object, "ignored",
                  "[{\"protocol\":\"tcp\",\"value\":null,\"start\":5002,\"count\":1,"
                  "\"overlaps\":{\"start\":5000,\"count\":20}},"

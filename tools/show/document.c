@@ -92,7 +92,7 @@ static struct json_object *document_use(const struct view_use *use)
 
     document_add_number(object, "port", use->port);
     document_add(object, "program", document_program(use->program));
-    document_add_truth(object, "held", !use->in_the_way);
+    document_add_truth(object, "in_the_way", use->in_the_way);
     return object;
 }
 

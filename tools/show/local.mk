@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# show: the part of tawny show that runs on the host, beside portpool's Unix side.
+# show: the part of tawny show that runs on the host, beside portpool's Unix side. What it reads of a
+# running prefix, ports.exe prints.
 
 SHOW_C = tools/show/document.c tools/show/files.c tools/show/hivefile.c tools/show/host.c \
 	tools/show/listing.c tools/show/main.c tools/show/map.c tools/show/memory.c \
@@ -15,7 +16,9 @@ SHOW_PORTPOOL_C = dlls/portpool/rangename.c dlls/portpool/unix/hive.c \
 SHOW = x86_64-unix/show
 SHOW_O = $(SHOW_C:%.c=x86_64-unix/obj/%.o)
 
-EXTRA_DIST += $(SHOW_C) $(SHOW_H)
+I386_PE += i386-windows/ports.exe
+
+EXTRA_DIST += $(SHOW_C) $(SHOW_H) tools/ports.c
 
 showdir = $(tawnydir)/x86_64-unix
 show_SCRIPTS = $(SHOW)
