@@ -8,6 +8,9 @@ bin_SCRIPTS = tools/tawny
 tawnypedir = $(tawnydir)/$(windir)
 tawnype_DATA = $(DLLS) $(PROGRAMS_PE)
 
+tawnyfallbackdir = $(tawnypedir)/fallback
+tawnyfallback_DATA = $(FALLBACKS)
+
 tawnyunixdir = $(tawnydir)/$(unixdir)
 tawnyunix_DATA = $(UNIXLIBS)
 
@@ -16,17 +19,21 @@ I386_BY_x86_64 = all-i386
 I386_UNIXLIBS = i386-unix/portpool.so
 I386_PE = i386-windows/iphlpapi.dll i386-windows/mswsock.dll i386-windows/portpool.dll \
 	i386-windows/ws2_32.dll i386-windows/persist.exe i386-windows/reserve.exe
-$(I386_UNIXLIBS) $(I386_PE): $(I386_BY_$(MACHINE))
+I386_FALLBACKS = $(FALLBACK_NAMES:%=i386-windows/fallback/%)
+$(I386_UNIXLIBS) $(I386_PE) $(I386_FALLBACKS): $(I386_BY_$(MACHINE))
 
 tawnyi386pedir = $(tawnydir)/i386-windows
 tawnyi386pe_DATA = $(I386_PE)
+
+tawnyi386fallbackdir = $(tawnyi386pedir)/fallback
+tawnyi386fallback_DATA = $(I386_FALLBACKS)
 
 tawnyi386unixdir = $(tawnydir)/i386-unix
 tawnyi386unix_DATA = $(I386_UNIXLIBS)
 
 # Automake removes the files that it has installed, but not the directories that are Tawny's alone.
 uninstall-hook:
-	@for directory in "$(tawnypedir)" "$(tawnyunixdir)" "$(tawnyi386pedir)" "$(tawnyi386unixdir)" \
-	    "$(tawnydir)"; do \
+	@for directory in "$(tawnyfallbackdir)" "$(tawnypedir)" "$(tawnyunixdir)" \
+	    "$(tawnyi386fallbackdir)" "$(tawnyi386pedir)" "$(tawnyi386unixdir)" "$(tawnydir)"; do \
 	  rmdir "$(DESTDIR)$$directory" 2>/dev/null; \
 	done; :

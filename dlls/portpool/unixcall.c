@@ -40,7 +40,10 @@ BOOL unix_call_init(HMODULE module)
 
     status = NtQueryVirtualMemory(GetCurrentProcess(), module, MEMORY_WINE_UNIX_FUNCS, &handle,
                                   sizeof(handle), NULL);
-    if (status) ERR("portpool.so was not found beside portpool.dll, status %#lx\n", status);
+    if (status)
+        ERR("this Wine does not find portpool.so, so there are no port reservations: start the "
+            "program with tawny run, or see tawny doctor (status %#lx)\n",
+            status);
     return !status;
 }
 

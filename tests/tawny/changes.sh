@@ -47,8 +47,10 @@ for dll in ws2_32 iphlpapi mswsock portpool; do
 done
 check "our netsh.exe is in system32" cmp "$build/x86_64-windows/netsh.exe" "$system32/netsh.exe"
 for dll in ws2_32 iphlpapi mswsock; do
-    check "Wine's $dll.dll is in system32 by its other name" \
-        cmp "$work/wine/lib/wine/x86_64-windows/$dll.dll" "$system32/${dll}_wine.dll"
+    check "what leads to Wine's $dll.dll where Wine does not is there by its other name" \
+        cmp "$build/x86_64-windows/fallback/${dll}_wine.dll" "$system32/${dll}_wine.dll"
+    check "to a stand-in for $dll.dll" \
+        cmp "$build/x86_64-windows/fallback/standin.dll" "$system32/tawny/$dll.dll"
 done
 for file in x86_64-windows/ws2_32_wine.dll x86_64-windows/iphlpapi_wine.dll \
     x86_64-windows/mswsock_wine.dll x86_64-unix/ws2_32_wine.so; do
@@ -70,6 +72,8 @@ mv "$system32/ws2_32.dll" "$work/elsewhere.dll"
 ln -s "$work/elsewhere.dll" "$system32/ws2_32.dll"
 echo "mine" >"$system32/portpool.dll"
 echo "mine too" >"$system32/ws2_32_wine.dll"
+mkdir "$system32/tawny"
+echo "mine as well" >"$system32/tawny/file"
 describe "$prefix" >"$work/before"
 check "setup over a link and over other files" prints 0 "^Put" "$tawny" setup
 check "the link's target is as before" grep -q "the original" "$work/elsewhere.dll"
@@ -100,10 +104,8 @@ check "the original is not mistaken" same_as "$work/before" "$prefix"
 
 "$tawny" setup >/dev/null
 echo "newer" >>"$work/wine/lib/wine/x86_64-windows/ws2_32.dll"
-check "when Wine's file has changed, doctor says so" prints 1 "not up to date (ws2_32_wine.dll)" \
-    "$tawny" doctor
-check "setup brings it up to date" prints 0 "^Put" "$tawny" setup
-check "doctor agrees" prints 0 "up to date" "$tawny" doctor
+check "when Wine's files have changed, all is up to date still" prints 0 "up to date" "$tawny" setup
+check "doctor agrees" prints 0 "^ok     Tawny in the prefix: up to date" "$tawny" doctor
 make_wine_look_alike "$work/second wine" lib64/wine
 WINE="$work/second wine/bin/wine"
 check "with another Wine, run refuses" refuses 1 "not up to date" "$tawny" run reserve.exe
@@ -114,12 +116,17 @@ echo "Wine's ws2_32.dll" >"$work/wine/lib/wine/x86_64-windows/ws2_32.dll"
 check "setup changes back" prints 0 "^Put" "$tawny" setup
 check "leaving nothing of the other" same_as "$work/installed" "$prefix"
 
-# What Wine's own update of a prefix does: it copies each builtin it finds, the alias among them.
-echo "newer" >>"$work/wine/lib/wine/x86_64-windows/ws2_32.dll"
-cp "$work/wine/lib/wine/x86_64-windows/ws2_32.dll" "$system32/ws2_32_wine.dll"
-check "remove after Wine has copied the alias" prints 0 "^Took" "$tawny" remove
+# What Wine's own update of a prefix does: it copies each builtin it finds, in the place of another.
+echo "Wine builtin DLL, newer" >"$system32/portpool.dll"
+check "remove after Wine has copied a builtin" prints 0 "^Took" "$tawny" remove
 check "the prefix is as before" same_as "$work/before" "$prefix"
-echo "Wine's ws2_32.dll" >"$work/wine/lib/wine/x86_64-windows/ws2_32.dll"
+
+# Where a former version had Wine's own DLL, by its other name.
+echo "Wine builtin DLL, older" >"$system32/ws2_32_wine.dll"
+check "setup over what a former version has left" prints 0 "^Put" "$tawny" setup
+check "does not take it for the user's" [ ! -e "$prefix/tawny/original/drive_c/windows/system32/ws2_32_wine.dll" ]
+check "remove" prints 0 "^Took" "$tawny" remove
+check "takes it out" same_as "$work/before" "$prefix"
 
 # A version with a file that this one does not have.
 "$tawny" setup >/dev/null

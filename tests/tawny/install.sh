@@ -182,6 +182,9 @@ check "installs an executable tawny" test -x "$installed"
 check "which says what it is" prints 0 "^tawny [0-9]" "$installed" --version
 for file in x86_64-windows/ws2_32.dll x86_64-windows/iphlpapi.dll x86_64-windows/mswsock.dll \
     x86_64-windows/portpool.dll x86_64-windows/netsh.exe \
+    x86_64-windows/fallback/ws2_32_wine.dll \
+    x86_64-windows/fallback/iphlpapi_wine.dll x86_64-windows/fallback/mswsock_wine.dll \
+    x86_64-windows/fallback/standin.dll \
     x86_64-windows/reserve.exe x86_64-windows/persist.exe x86_64-unix/portpool.so; do
     check "installs $file" cmp "$build/$file" \
         "$(find "$work/staged" -path "*/tawny/$file")"

@@ -8,7 +8,7 @@ EXTRA_DIST += tests/tawny/common.sh $(TAWNY_TESTS)
 CHECKS += check-tawny
 
 .PHONY: check-tawny
-check-tawny: tools/tawny $(DLLS) $(UNIXLIBS) $(PROGRAMS_PE)
+check-tawny: tools/tawny $(DLLS) $(FALLBACKS) $(UNIXLIBS) $(PROGRAMS_PE)
 	@failed=; \
 	for test in $(TAWNY_TESTS); do \
 	  $(SHELL) $(srcdir)/$$test || failed=yes; \
