@@ -17,17 +17,7 @@ export WINEPREFIX="$prefix"
 make_wine_look_alike "$work/wine" lib/wine
 export WINE="$work/wine/bin/wine"
 
-# An installed Tawny of another version: its DLLs differ from the build tree's.
-mkdir -p "$work/other/bin" "$work/other/lib/tawny/x86_64-unix" "$work/other/lib/tawny/i386-unix"
-cp -R "$build/x86_64-windows" "$build/i386-windows" "$work/other/lib/tawny/"
-cp "$build/x86_64-unix/portpool.so" "$work/other/lib/tawny/x86_64-unix/"
-cp "$build/i386-unix/portpool.so" "$work/other/lib/tawny/i386-unix/"
-sed 's/^\(prefix\|exec_prefix\|libdir\)=.*/\1=/; s/^libdir=/&\/lib/' "$tawny" >"$work/other/bin/tawny"
-chmod +x "$work/other/bin/tawny"
-other=$work/other/bin/tawny
-for file in ws2_32.dll portpool.dll netsh.exe; do
-    echo "other version" >>"$work/other/lib/tawny/x86_64-windows/$file"
-done
+make_other_version
 
 new_prefix()
 {
@@ -366,12 +356,16 @@ burns()
 new_prefix
 mkdir "$work/state"
 cp -a "$prefix" "$work/state/original"
+"$other" setup >/dev/null
+cp -a "$prefix" "$work/state/other version"
+rm -rf "$prefix" && cp -a "$work/state/original" "$prefix"
 "$tawny" setup >/dev/null
 echo "1 add tcp 5000 20 0" >"$prefix/portpool.journal"
 cp -a "$prefix" "$work/state/this version"
-rm -rf "$prefix" && cp -a "$work/state/original" "$prefix"
-"$other" setup >/dev/null
-cp -a "$prefix" "$work/state/other version"
+link_tawny_into "$work/wine/lib/wine"
+"$tawny" setup --always >/dev/null
+describe "$prefix" >"$work/always"
+cp -a "$prefix" "$work/state/always"
 
 bring_back()
 {
@@ -389,7 +383,9 @@ at_every_step()
     bring_back
     describe "$prefix" >"$work/kept"
     steps=0
-    while burns "$((steps + 1))" "$signal" "$tawny" "$command"; do
+    # The command may have an option.
+    # shellcheck disable=SC2086
+    while burns "$((steps + 1))" "$signal" "$tawny" $command; do
         steps=$((steps + 1))
         if [ "$code" = 0 ] || ! "$recover"; then
             echo "step $steps, exit code $code:"
@@ -421,19 +417,32 @@ can_be_set_up()
     prints 0 "" "$tawny" setup && same_as "$work/installed" "$prefix" && bring_back
 }
 
+can_be_set_up_always()
+{
+    prints 0 "" "$tawny" setup --always && same_as "$work/always" "$prefix" && bring_back
+}
+
 check "a setup that fails at any step leaves the prefix as it was" \
     at_every_step original is_unchanged "" setup
 check "so does one that brings it up to date" \
     at_every_step "other version" is_unchanged "" setup
-check "so does a remove" at_every_step "this version" is_unchanged "" remove
+check "so does one that has plain wine use Tawny" \
+    at_every_step "this version" is_unchanged "" "setup --always"
+check "so does one that has it do without" \
+    at_every_step always is_unchanged "" "setup --no-always"
+check "so does a remove" at_every_step always is_unchanged "" remove
 check "so does a setup that is terminated" at_every_step original is_unchanged TERM setup
-check "so does a remove that is interrupted" at_every_step "this version" is_unchanged INT remove
+check "so does a setup --always that is terminated" \
+    at_every_step "this version" is_unchanged TERM "setup --always"
+check "so does a remove that is interrupted" at_every_step always is_unchanged INT remove
 check "what a killed setup leaves, remove can undo" \
     at_every_step original can_be_removed KILL setup
 check "what a killed update leaves, setup can finish" \
     at_every_step "other version" can_be_set_up KILL setup
+check "what a killed setup --always leaves, the next can finish" \
+    at_every_step "this version" can_be_set_up_always KILL "setup --always"
 check "what a killed remove leaves, remove can finish" \
-    at_every_step "this version" can_be_removed KILL remove
+    at_every_step always can_be_removed KILL remove
 
 #
 # Two at a time

@@ -111,15 +111,23 @@ refuses_and_keeps()
 }
 
 # Prints all that is in a directory, and of the registry, which Wine writes when it likes, only
-# whether it has the service.
+# whether it has the service, and the overrides.
 describe()
 {
     (
         cd "$1" || exit 1
         [ ! -f system.reg ] || grep -o '"PortPool"=\|PortPool\(..Parameters\)\?\]' system.reg | sort
+        overrides_in .
         find . -mindepth 1 ! -name '*.reg' -printf '%y %m %p %l\n' | LC_ALL=C sort
         find . -type f ! -name '*.reg' -exec md5sum {} + | LC_ALL=C sort -k 2
     )
+}
+
+# Prints the overrides that are saved in a prefix.
+overrides_in()
+{
+    [ ! -f "$1/user.reg" ] ||
+        awk '/^\[/ { inside = /^\[Software..Wine..DllOverrides\]/ } inside && /^"/' "$1/user.reg" | sort
 }
 
 same_as()
@@ -170,8 +178,8 @@ add_machine()
 }
 
 # Makes what looks like a Wine, in DIRECTORY/bin and DIRECTORY/LIBRARY; its wine program prints its
-# environment and arguments, and knows how to register a service. If there is a program called step in
-# PATH, that is run before and after, and may fail.
+# environment and arguments, and knows how to register a service and to import overrides. If there is a
+# program called step in PATH, that is run before and after, and may fail.
 make_wine_look_alike()
 {
     mkdir -p "$1/bin"
@@ -198,10 +206,89 @@ if [ "$1" = regsvr32 ]; then
     ! command -v step >/dev/null || step || exit 5
     exit 0
 fi
+if [ "$1 $2" = "reg import" ]; then
+    registry=$WINEPREFIX/user.reg
+    touch "$registry"
+    ! command -v step >/dev/null || step || exit 5
+    others=$(awk -F = 'NR == FNR { named[tolower($1)]; next } /^"/ && !(tolower($1) in named)' \
+        "$3" "$registry")
+    {
+        printf '[Software\\\\Wine\\\\DllOverrides] 1795275621\n%s\n' "$others"
+        grep '^".*=".*"' "$3"
+    } >"$registry"
+    ! command -v step >/dev/null || step || exit 5
+    exit 0
+fi
 printf '%s\n' "$WINEPREFIX" "$WINEDLLPATH" "$WINEDLLOVERRIDES" "$@"
 exit 42
 EOF
     chmod +x "$1/bin/wineserver" "$1/bin/wine"
+}
+
+# Makes an installed Tawny of another version, other: its DLLs differ from the build tree's.
+make_other_version()
+{
+    mkdir -p "$work/other/bin" "$work/other/lib/tawny"
+    for directory in "$build"/*-windows "$build"/*-unix; do
+        cp -R "$directory" "$work/other/lib/tawny/"
+        rm -rf "$work/other/lib/tawny/${directory##*/}/obj"
+    done
+    sed 's/^\(prefix\|exec_prefix\|libdir\)=.*/\1=/; s/^libdir=/&\/lib/' "$tawny" >"$work/other/bin/tawny"
+    chmod +x "$work/other/bin/tawny"
+    other=$work/other/bin/tawny
+    for file in ws2_32.dll portpool.dll netsh.exe; do
+        echo "other version" >>"$work/other/lib/tawny/x86_64-windows/$file"
+    done
+}
+
+# Waits until a wineserver of the prefix runs.
+is_running()
+{
+    for _ in $(seq 100); do
+        ! "$tawny" doctor | grep -q "wineserver of the prefix: running" || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+# Puts Tawny's files into the library directory of a Wine.
+link_tawny_into()
+{
+    for directory in "$1"/*-windows "$1"/*-unix; do
+        for file in ws2_32.dll iphlpapi.dll mswsock.dll ws2_32.so; do
+            [ ! -e "$directory/$file" ] || ln -sf "$file" "$directory/${file%.*}_wine.${file##*.}"
+        done
+        for file in portpool.dll portpool.so; do
+            [ ! -f "$build/${directory##*/}/$file" ] ||
+                ln -sf "$build/${directory##*/}/$file" "$directory/$file"
+        done
+    done
+}
+
+# Makes a Wine of links to the files of the one to test with, in a directory of its own; only what
+# tells Wine where it is must be copies. Prints its wine program. It has none of Tawny's files.
+make_wine_tree()
+{
+    real_library=$(env WINEPREFIX="$work/none" "$tawny" doctor |
+        sed -n "s/^ok     Wine's library directory: //p" | head -n 1)
+    real_server=$(env WINEPREFIX="$work/none" "$tawny" doctor | sed -n 's/^ok     wineserver: //p')
+    real_bin=$(dirname "$real_server")
+    for loader in wine64 wine; do
+        if [ "$(head -c 4 "$real_bin/$loader" 2>/dev/null | tail -c 3)" = ELF ]; then break; fi
+    done
+    mkdir -p "$1$real_bin"
+    cp "$real_bin/$loader" "$real_bin"/wineserver* "$1$real_bin/"
+    for directory in "$real_library"/*-windows "$real_library"/*-unix; do
+        [ -d "$directory" ] || continue
+        mkdir -p "$1$directory"
+        find "$directory" -mindepth 1 ! -name '*_wine.*' ! -name 'portpool.*' \
+            -exec ln -s -t "$1$directory" '{}' +
+        [ ! -f "$directory/ntdll.so" ] || cp --remove-destination "$directory/ntdll.so" "$1$directory/"
+    done
+    top=${real_bin%/bin}
+    top=${top%/lib/wine}
+    ln -s "$top/share" "$1$top/share"
+    echo "$1$real_bin/$loader"
 }
 
 finish()

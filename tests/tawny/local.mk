@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 TAWNY_TESTS = tests/tawny/arguments.sh tests/tawny/changes.sh tests/tawny/wine.sh \
-	tests/tawny/install.sh
+	tests/tawny/install.sh tests/tawny/always.sh tests/tawny/upgrade.sh
+TAWNY_NETWORK = $(windir)/obj/tests/tawny/network.exe
 
-EXTRA_DIST += tests/tawny/common.sh $(TAWNY_TESTS)
+EXTRA_DIST += tests/tawny/common.sh tests/tawny/network.c $(TAWNY_TESTS)
 
 CHECKS += check-tawny
 
+$(TAWNY_NETWORK): $(srcdir)/tests/tawny/network.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -lmswsock \
+		-liphlpapi
+
 .PHONY: check-tawny
-check-tawny: tools/tawny $(DLLS) $(FALLBACKS) $(UNIXLIBS) $(PROGRAMS_PE)
+check-tawny: all $(TAWNY_NETWORK)
 	@failed=; \
 	for test in $(TAWNY_TESTS); do \
 	  $(SHELL) $(srcdir)/$$test || failed=yes; \
