@@ -13,6 +13,7 @@ tawnyfallback_DATA = $(FALLBACKS)
 
 tawnyunixdir = $(tawnydir)/$(unixdir)
 tawnyunix_DATA = $(UNIXLIBS)
+tawnyunix_SCRIPTS = $(PROBE)
 
 # Made by the other make, which must not ask itself.
 I386_BY_x86_64 = all-i386
