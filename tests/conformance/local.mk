@@ -16,6 +16,7 @@ TEST_UTIL_C += tests/conformance/persistent.c tests/conformance/target.c
 TEST_UTIL_H += tests/conformance/target.h
 
 CHECKS += check-conformance
+CHECK_FILES += $(CONFORMANCE_ZIP)
 MOSTLYCLEANFILES = $(CONFORMANCE_ZIP)
 EXTRA_DIST += tests/conformance/README.txt tests/conformance/check tests/conformance/compare \
 	tests/conformance/conformance.c

@@ -31,6 +31,7 @@ EXTRA_DIST += $(PORTTABLE_TESTS:%=tests/%.c) $(HOST_TESTS:%=tests/%.c) $(NATIVE_
 	tests/native/library tests/native/run
 
 CHECKS += check-native
+CHECK_FILES += $(NATIVE_TESTS) $(OUTSIDER)
 
 $(PORTTABLE_TESTS): native/%: tests/native/%.c $(NATIVE_TEST_H) $(PORTTABLE_FILES)
 	@$(MKDIR_P) $(@D)
