@@ -8,6 +8,8 @@ NETSH_TEST_C = $(NETSH_TESTS:%=tests/netsh/%.c) tests/netsh/util.c
 NETSH_TEST_H = tests/netsh/util.h
 NETSH_TEST = $(windir)/netsh_test.exe
 
+CHECK_PE += $(NETSH_TEST)
+
 EXTRA_DIST += $(NETSH_TEST_C) $(NETSH_TEST_H)
 
 $(windir)/obj/tests/netsh/testlist.c: $(srcdir)/tests/netsh/local.mk
@@ -18,6 +20,4 @@ $(NETSH_TEST_C:%.c=$(windir)/obj/%.o): $(NETSH_TEST_H) include/portpool.h
 $(NETSH_TEST): $(NETSH_TEST_C:%.c=$(windir)/obj/%.o) $(TEST_UTIL_C:%.c=$(windir)/obj/%.o) \
 		$(windir)/obj/tests/iphlpapi/service.o $(windir)/obj/tests/iphlpapi/util.o \
 		$(windir)/obj/tests/netsh/testlist.o
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32 -liphlpapi
-
-check-windows: $(NETSH_TEST)
+	$(AM_V_GEN)$(PE_CC) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $^ -lws2_32 -liphlpapi

@@ -11,6 +11,7 @@ EXTRA_DIST += $(SHOW_TESTS:%=tests/%.c) tests/show/actor.c tests/show/show.sh
 
 CHECKS += check-show-parts check-show
 CHECK_PE += $(SHOW_ACTOR)
+CHECK_FILES += $(SHOW_TESTS)
 
 show/hivefile: tests/show/hivefile.c tools/show/hivefile.c tools/show/memory.c tools/show/text.c
 show/stored: tests/show/stored.c tools/show/memory.c tools/show/stored.c tools/show/text.c \

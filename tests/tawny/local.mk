@@ -7,10 +7,11 @@ TAWNY_NETWORK = $(windir)/obj/tests/tawny/network.exe
 EXTRA_DIST += tests/tawny/common.sh tests/tawny/network.c $(TAWNY_TESTS)
 
 CHECKS += check-tawny
+CHECK_FILES += $(TAWNY_NETWORK)
 
 $(TAWNY_NETWORK): $(srcdir)/tests/tawny/network.c
 	@$(MKDIR_P) $(@D)
-	$(AM_V_GEN)$(MINGW_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -lmswsock \
+	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -lmswsock \
 		-liphlpapi
 
 .PHONY: check-tawny
