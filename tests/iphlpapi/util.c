@@ -157,6 +157,27 @@ void check_acquire_meets_(const char *file, int line, const struct kind *kind, U
     closesocket(s);
 }
 
+HANDLE restricted_token(DWORD type)
+{
+    SID_IDENTIFIER_AUTHORITY authority = {SECURITY_NT_AUTHORITY};
+    HANDLE process_token, restricted = NULL, token = NULL;
+    SID_AND_ATTRIBUTES disabled = {0};
+
+    ok(OpenProcessToken(GetCurrentProcess(), TOKEN_ALL_ACCESS, &process_token), "error %lu\n",
+       GetLastError());
+    ok(AllocateAndInitializeSid(&authority, 2, SECURITY_BUILTIN_DOMAIN_RID, DOMAIN_ALIAS_RID_ADMINS,
+                                0, 0, 0, 0, 0, 0, &disabled.Sid),
+       "error %lu\n", GetLastError());
+    ok(CreateRestrictedToken(process_token, 0, 1, &disabled, 0, NULL, 0, NULL, &restricted),
+       "error %lu\n", GetLastError());
+    ok(DuplicateTokenEx(restricted, TOKEN_ALL_ACCESS, NULL, SecurityImpersonation, type, &token),
+       "error %lu\n", GetLastError());
+    FreeSid(disabled.Sid);
+    CloseHandle(restricted);
+    CloseHandle(process_token);
+    return token;
+}
+
 void store_name(USHORT start, USHORT count, char name[STORE_NAME_SIZE])
 {
     snprintf(name, STORE_NAME_SIZE, "%04x%02x%02x", start, count & 0xff, count >> 8);

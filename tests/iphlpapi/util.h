@@ -80,6 +80,9 @@ void check_acquire_meets_(const char *file, int line, const struct kind *kind, U
                           USHORT count);
 #define check_acquire_meets(...) check_acquire_meets_(__FILE__, __LINE__, __VA_ARGS__)
 
+/* This process' token, without Administrators. */
+HANDLE restricted_token(DWORD type);
+
 /* The registry, as Windows has it. */
 #define STORE_NAME_SIZE 9
 void store_name(USHORT start, USHORT count, char name[STORE_NAME_SIZE]);

@@ -8,15 +8,6 @@
  */
 #include "util.h"
 
-/* acquire K START COUNT: on a socket that stays open. */
-static void command_acquire(char **words, struct peer_answer *answer)
-{
-    SOCKET s = open_socket(&kinds[atoi(words[1])]);
-
-    check_acquire(s, atoi(words[2]), atoi(words[3]), 0, NULL);
-    answer->value = s;
-}
-
 static const struct peer_command commands[] = {{"acquire", command_acquire}, {NULL, NULL}};
 
 static void test_bytes(void)

@@ -261,25 +261,12 @@ BOOL is_in_volatile(const struct kind *kind, const char *list, USHORT start, USH
            size == 4 && !memcmp(data, "\x12\x00\xff\xff", 4);
 }
 
-HANDLE restricted_token(DWORD type)
+void command_acquire(char **words, struct peer_answer *answer)
 {
-    SID_IDENTIFIER_AUTHORITY authority = {SECURITY_NT_AUTHORITY};
-    HANDLE process_token, restricted = NULL, token = NULL;
-    SID_AND_ATTRIBUTES disabled = {0};
+    SOCKET s = open_socket(&kinds[atoi(words[1])]);
 
-    ok(OpenProcessToken(GetCurrentProcess(), TOKEN_ALL_ACCESS, &process_token), "error %lu\n",
-       GetLastError());
-    ok(AllocateAndInitializeSid(&authority, 2, SECURITY_BUILTIN_DOMAIN_RID, DOMAIN_ALIAS_RID_ADMINS,
-                                0, 0, 0, 0, 0, 0, &disabled.Sid),
-       "error %lu\n", GetLastError());
-    ok(CreateRestrictedToken(process_token, 0, 1, &disabled, 0, NULL, 0, NULL, &restricted),
-       "error %lu\n", GetLastError());
-    ok(DuplicateTokenEx(restricted, TOKEN_ALL_ACCESS, NULL, SecurityImpersonation, type, &token),
-       "error %lu\n", GetLastError());
-    FreeSid(disabled.Sid);
-    CloseHandle(restricted);
-    CloseHandle(process_token);
-    return token;
+    check_acquire(s, atoi(words[2]), atoi(words[3]), 0, NULL);
+    answer->value = s;
 }
 
 const char *test_directory(void)

@@ -81,8 +81,8 @@ void check_not_listed_(const char *file, int line, const struct kind *kind, USHO
 /* Says whether a list of the volatile key has a range: Active or Suspended. */
 BOOL is_in_volatile(const struct kind *kind, const char *list, USHORT start, USHORT count);
 
-/* This process' token, without Administrators. */
-HANDLE restricted_token(DWORD type);
+/* What a peer can be told: acquire K START COUNT, on a socket that stays open. */
+void command_acquire(char **words, struct peer_answer *answer);
 
 /* Where files of the test's may be, with a backslash at the end. */
 const char *test_directory(void);
