@@ -119,9 +119,10 @@ static void holder_serve(struct holder *holder)
         UINT64 token = 0;
         enum portpool_status status;
 
-        if (is_set(holder->change)) holder_follow_store(holder);
         slot = request_take(holder->requests, &request, table_owner_alive);
         if (slot == -1) break;
+        /* Not before: what was changed before the request was made is known now. */
+        if (is_set(holder->change)) holder_follow_store(holder);
         status = range_serve(&request, slot, &token);
         holder_answer(holder, slot, &request, status, token);
     }
