@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What make install installs: tools/tawny and tools/tawny-wine-links, and the DLLs and programs, in
-# directories laid out as in the build tree, where tools/tawny finds them.
+# What make install installs: tools/tawny and its like with their manuals, and the DLLs and programs,
+# in directories laid out as in the build tree, where tools/tawny finds them.
 
 bin_SCRIPTS = tools/tawny tools/tawny-wine-links
+
+dist_man_MANS = tools/tawny.1 tools/tawny-netsh.7 tools/tawny-wine-links.1
 
 tawnypedir = $(tawnydir)/$(windir)
 tawnype_DATA = $(DLLS) $(PROGRAMS_PE)
