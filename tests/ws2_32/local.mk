@@ -48,3 +48,15 @@ $(WS2_32_TEST): $(WS2_32_TEST_C:%.c=$(windir)/obj/%.o) $(TEST_UTIL_C:%.c=$(windi
 .PHONY: check-windows
 check-windows: all check-machine check-i386 $(OUTSIDER)
 	$(srcdir)/tests/run-windows . tools/tawny
+
+# What several processes do, some of them 32-bit and some 64-bit. Not of make check: it needs a Wine for
+# both.
+MIXED_TESTS = ws2_32:process ws2_32:handles iphlpapi:processes iphlpapi:use iphlpapi:refusal
+.PHONY: check-mixed
+check-mixed: all check-machine check-i386 $(OUTSIDER)
+	@failed=; \
+	TAWNY_MACHINE=i386 TAWNY_CHILD_MACHINE=x86_64 \
+	  $(srcdir)/tests/run-windows . tools/tawny $(MIXED_TESTS) || failed=yes; \
+	TAWNY_MACHINE=x86_64 TAWNY_CHILD_MACHINE=i386 \
+	  $(srcdir)/tests/run-windows . tools/tawny $(MIXED_TESTS) || failed=yes; \
+	test -z "$$failed"
