@@ -29,13 +29,13 @@ complains()
 }
 
 check "--help" prints 0 "^Usage: tools/matrix" "$matrix" --help
-for kind in 64 32 wow64 win32; do
+for kind in 64 32 wow64 win32 mixed; do
     check "--help tells of $kind" grep -q "^  $kind " "$work/output"
 done
 check "an unknown option" complains 2 "no option --fly" "$matrix" --fly
 check "an unknown release" complains 2 "no release bullseye .*bookworm trixie" "$matrix" bullseye
 check "an unknown release after a known one" complains 2 "no release sid" "$matrix" trixie sid
-check "an unknown kind" complains 2 "no kind 16 .*64 32 wow64 win32" "$matrix" bookworm-16
+check "an unknown kind" complains 2 "no kind 16 .*64 32 wow64 win32 mixed" "$matrix" bookworm-16
 check "no kind" complains 2 "bookworm- names no kind" "$matrix" bookworm-
 check "an empty release" complains 2 "no release" "$matrix" ""
 for option in --build --jobs --logs --mirror; do

@@ -51,7 +51,7 @@ check-windows: all check-machine check-i386 $(OUTSIDER)
 
 # What several processes do, some of them 32-bit and some 64-bit. Not of make check: it needs a Wine for
 # both.
-MIXED_TESTS = ws2_32:process ws2_32:handles iphlpapi:processes iphlpapi:use iphlpapi:refusal
+MIXED_TESTS = ws2_32:process ws2_32:handles iphlpapi:processes iphlpapi:use iphlpapi:endpoints
 .PHONY: check-mixed
 check-mixed: all check-machine check-i386 $(OUTSIDER)
 	@failed=; \
