@@ -21,8 +21,7 @@ tawnyunix_SCRIPTS = $(PROBE)
 I386_BY_x86_64 = all-i386
 I386_UNIXLIBS = i386-unix/portpool.so
 I386_PE = i386-windows/iphlpapi.dll i386-windows/mswsock.dll i386-windows/portpool.dll \
-	i386-windows/ws2_32.dll i386-windows/persist.exe i386-windows/ports.exe \
-	i386-windows/reserve.exe
+	i386-windows/ws2_32.dll i386-windows/persist.exe i386-windows/reserve.exe
 I386_FALLBACKS = $(FALLBACK_NAMES:%=i386-windows/fallback/%)
 $(I386_UNIXLIBS) $(I386_PE) $(I386_FALLBACKS): $(I386_BY_$(MACHINE))
 
