@@ -173,12 +173,12 @@ check "without network, and with another release in the cache" complains 1 "chec
     run_matrix_with "$cache" bookworm-64
 mv "$work/away" "$work/mirror"
 
-# The sleeper's argument tells it from others.
+# The sleeper's argument tells it from others; the pattern is none itself.
 nap=$(($$ + 100000))
-say_that debootstrap "sleep $nap"
+say_that debootstrap "sleep ${nap}0"
 sleeps()
 {
-    grep -lzx "$nap" /proc/[0-9]*/cmdline 2>/dev/null
+    grep -qzx "${nap}[0]" /proc/[0-9]*/cmdline 2>/dev/null
 }
 
 wait_until()
