@@ -140,8 +140,8 @@ static int read_hive(const char *prefix, struct stored *stored, uint64_t *genera
         if (errno == ENOENT)
             return fail("", prefix, " is not a Wine prefix, as it has no system.reg.");
         if (errno == EACCES)
-            return fail("you may not read system.reg of ", prefix,
-                        "; run tawny show as its owner.");
+            return fail("you may not read ", prefix,
+                        "/system.reg; change its permissions, or run tawny show as its owner.");
         return fail("system.reg of ", prefix, " cannot be read.");
     }
     *generation = hive_generation(hive.bytes, hive.length);
