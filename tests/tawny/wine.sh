@@ -153,6 +153,7 @@ puts_in_i386()
 dlls=$(for dll in ws2_32 ws2_32_wine iphlpapi iphlpapi_wine mswsock mswsock_wine portpool; do
     echo "file drive_c/windows/syswow64/$dll.dll"
 done)
+programs="file drive_c/windows/syswow64/netsh.exe"
 links=$(for dll in ws2_32 iphlpapi mswsock; do echo "link tawny/i386-windows/${dll}_wine.dll"; done)
 # Names without spaces, but for the one behind the kind.
 IFS='
@@ -162,9 +163,11 @@ check "nothing for 32-bit programs where the prefix has no place for it" puts_in
 mkdir "$prefix/drive_c/windows/syswow64"
 # shellcheck disable=SC2086
 {
-    check "what 32-bit programs need" puts_in_i386 $dlls $links "link tawny/i386-unix/ws2_32_wine.so"
+    check "what 32-bit programs need" puts_in_i386 $dlls $programs $links \
+        "link tawny/i386-unix/ws2_32_wine.so"
     rm -r "$work/own/lib/wine/i386-unix"
-    check "what they need where Wine's Unix side is of 64 bits only" puts_in_i386 $dlls $links
+    check "what they need where Wine's Unix side is of 64 bits only" \
+        puts_in_i386 $dlls $programs $links
 }
 unset IFS
 check "is Tawny's" cmp "$build/i386-windows/ws2_32.dll" "$prefix/drive_c/windows/syswow64/ws2_32.dll"
