@@ -80,7 +80,7 @@ check "the reservation is held" is_held "$tawny" run
 
 # The same Wine with other files, and another Wine.
 for dll in ws2_32 iphlpapi mswsock; do
-    for file in "$(library_of "$former")"/*-windows/$dll.dll; do
+    for file in "$(library_of "$former")"/*-windows/"$dll".dll; do
         cp --remove-destination "$(readlink -f "$file")" "$file.new" && echo "newer" >>"$file.new" &&
             mv "$file.new" "$file"
     done
