@@ -67,7 +67,12 @@ check()
 {
     what=$1
     shift
-    if "$@" >"$work/check.log" 2>&1; then
+    # On a terminal, says what is being done.
+    [ ! -t 2 ] || printf '\r\033[K%s' "$what" >&2
+    code_of_check=0
+    "$@" >"$work/check.log" 2>&1 || code_of_check=$?
+    [ ! -t 2 ] || printf '\r\033[K' >&2
+    if [ "$code_of_check" = 0 ]; then
         passed=$((passed + 1))
         echo "ok: $what"
     else
