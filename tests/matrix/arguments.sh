@@ -29,16 +29,18 @@ complains()
 }
 
 check "--help" prints 0 "^Usage: tools/matrix" "$matrix" --help
-for kind in 64 32 wow64 win32 mixed; do
+for kind in 64 32 wow64 win32 mixed package; do
     check "--help tells of $kind" grep -q "^  $kind " "$work/output"
 done
 check "an unknown option" complains 2 "no option --fly" "$matrix" --fly
 check "an unknown release" complains 2 "no release bullseye .*bookworm trixie" "$matrix" bullseye
 check "an unknown release after a known one" complains 2 "no release sid" "$matrix" trixie sid
 check "an unknown kind" complains 2 "no kind 16 .*64 32 wow64 win32 mixed" "$matrix" bookworm-16
+check "a kind that needs an option" complains 2 "no kind package" "$matrix" bookworm-package
+check "two releases in one word" complains 2 "no release" "$matrix" "bookworm trixie"
 check "no kind" complains 2 "bookworm- names no kind" "$matrix" bookworm-
 check "an empty release" complains 2 "no release" "$matrix" ""
-for option in --build --jobs --logs --mirror; do
+for option in --build --jobs --logs --mirror --package; do
     check "$option without argument" complains 2 "^matrix: $option needs an argument" "$matrix" $option
     check "$option with an empty one" complains 2 "^matrix: $option needs an argument" "$matrix" $option ""
 done
@@ -124,6 +126,8 @@ check "no directory for it" complains 1 "set TMPDIR to another" run_matrix_in "$
 : >"$work/file"
 check "logs cannot be left in a file" complains 1 "logs cannot be left in $work/file" \
     run_matrix --logs "$work/file" bookworm
+check "a package that is none" complains 1 "$work/file is no Debian package" \
+    run_matrix --package "$work/file" bookworm
 check "a cache cannot be a file" complains 1 "TAWNY_CACHE is $work/file" \
     run_matrix_with "$work/file" bookworm
 check "a mirror without the release" complains 1 "trixie cannot be had from the mirror file:" \
