@@ -66,7 +66,12 @@ static void host_take(const struct host_socket *host_socket, void *context)
     uint32_t inode = host_socket->inode;
     struct found *found;
 
-    if (looking->sample && inode == looking->sample) looking->host->lists_bound = true;
+    /* Ours, wherever it is. */
+    if (looking->sample && inode == looking->sample)
+    {
+        looking->host->lists_bound = true;
+        return;
+    }
     if (!looking->host->wanted[looking->protocol][host_socket->port]) return;
     if (placeholder_recognises(looking->protocol, host_socket))
     {
