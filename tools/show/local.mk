@@ -18,6 +18,8 @@ SHOW_O = $(SHOW_C:%.c=x86_64-unix/obj/%.o)
 
 I386_PE += i386-windows/ports.exe
 
+$(windir)/ports.exe: include/portpool.h
+
 EXTRA_DIST += $(SHOW_C) $(SHOW_H) tools/ports.c
 
 showdir = $(tawnydir)/x86_64-unix
