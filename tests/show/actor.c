@@ -5,11 +5,12 @@
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Its arguments are steps: "create PROTOCOL START COUNT" and "delete …", a persistent range;
+ * Its arguments are steps: "create PROTOCOL START COUNT" and "delete ...", a persistent range;
  * "acquire PROTOCOL START COUNT", a block; "draw PROTOCOL", a port of the last of these; "lookup
  * PROTOCOL START COUNT", to draw from such a range; "bind PROTOCOL PORT", by number; "share", a
- * second process that has all handles of the last socket. It prints the port of each draw, and
- * "ready" at the end; then it waits to be killed. TCP sockets listen.
+ * second process that has all handles of the last socket; "end". It prints its number, the port of
+ * each socket, and "ready" after the last step; then, but for "end", it waits to be killed. TCP
+ * sockets listen.
  */
 #include <winsock2.h>
 #include <ws2tcpip.h>
@@ -109,6 +110,7 @@ static int share(void)
 /* Does one step; how many arguments it took, 0 if it failed. */
 static int step(int argc, char **argv)
 {
+    if (!strcmp(argv[0], "end")) exit(0);
     if (!strcmp(argv[0], "share")) return share() ? 0 : 1;
     if (!strcmp(argv[0], "wait")) return 1;
     if (argc > 1 && !strcmp(argv[0], "draw")) return draw(argv + 1) ? 0 : 2;
@@ -128,6 +130,9 @@ int main(int argc, char **argv)
     int taken;
 
     WSAStartup(MAKEWORD(2, 2), &data);
+    printf("process %lu\n", GetCurrentProcessId());
+    /* Before a second process says the same. */
+    fflush(stdout);
     for (int i = 1; i < argc; i += taken)
     {
         if ((taken = step(argc - i, argv + i))) continue;

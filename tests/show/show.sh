@@ -27,7 +27,7 @@ suite=show
 actor=$build/x86_64-windows/actor.exe
 prefix=$work/prefix
 export WINEPREFIX="$prefix"
-export LC_ALL=C.UTF-8
+export LC_ALL=C.UTF-8 TERM=xterm
 unset NO_COLOR COLUMNS
 escape=$(printf '\033')
 
@@ -47,7 +47,16 @@ holds()
     jq -e "$@" "$work/json" >/dev/null
 }
 
-# The like, once it is so.
+# The like of a file, which some versions of jq take for true when it is empty.
+is_true()
+{
+    file=$1
+    shift
+    cat "$file"
+    [ -s "$file" ] && jq -e "$@" "$file" >/dev/null
+}
+
+# As holds, once it is so.
 holds_soon()
 {
     for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -57,26 +66,27 @@ holds_soon()
     return 1
 }
 
-# Starts an actor, by a program such as "tawny run"; sets pid, which the actor has, and what it said to
-# $work/said.
+# Starts a program and waits until it is ready; sets job, and windows to the number that an actor says it
+# has. The job need not be the actor: some Wines start it as another process.
 start()
 {
     : >"$work/said"
     "$@" >"$work/said" 2>&1 &
-    pid=$!
+    job=$!
     for _ in $(seq 300); do
+        windows=$(sed -n 's/^process \([0-9]*\).*/\1/p' "$work/said" | head -n 1)
         if grep -q '^ready' "$work/said"; then return 0; fi
-        if ! kill -0 "$pid" 2>/dev/null; then break; fi
+        if ! kill -0 "$job" 2>/dev/null; then break; fi
         sleep 0.1
     done
     cat "$work/said"
     return 1
 }
 
-# Starts one and ends it when it is ready.
-act()
+# The host's number of a process, as the last JSON has it.
+host_of()
 {
-    start "$tawny" run "$actor" "$@" && stop "$pid"
+    jq -r --argjson windows "$1" 'first(.. | objects | select(.windows_pid? == $windows) | .pid)' "$work/json"
 }
 
 stop()
@@ -193,6 +203,13 @@ check "show: a prefix without Tawny" prints 0 "^State   Tawny is not in it: .* r
     env WINEPREFIX="$work/alike" "$tawny" show
 check "show: no ports" prints 0 "^No ports are reserved" env WINEPREFIX="$work/alike" "$tawny" show
 
+make_wine_look_alike "$work/wine" lib/wine
+printf '#!/bin/sh\nexit 0\n' >"$work/wine/bin/wineserver"
+check "show: a running prefix that cannot be asked" refuses 1 "cannot be asked; see tawny doctor" \
+    env WINE="$work/wine/bin/wine" WINEPREFIX="$work/alike" "$tawny" show
+check "also with --json, and prints no half of it" refuses 1 "cannot be asked" \
+    env WINE="$work/wine/bin/wine" WINEPREFIX="$work/alike" "$tawny" show --json
+
 #
 # A prefix that does not run
 #
@@ -202,9 +219,9 @@ end_prefix
 check "show: not running" leaves_alone show
 check "says so" grep -q "^State   not running" "$work/output"
 check "with --json, too" leaves_alone show --json
-check "which is an object" jq -e '.version == 1 and .state == "stopped" and .holder == null and
-    .ranges == [] and .ignored == []' "$work/output"
-check "with the prefix" jq -e --arg prefix "$prefix" '.prefix == $prefix' "$work/output"
+check "which is an object" is_true "$work/output" '.version == 1 and .state == "stopped" and .holder == null and
+    .ranges == [] and .ignored == []'
+check "with the prefix" is_true "$work/output" --arg prefix "$prefix" '.prefix == $prefix'
 
 #
 # Programs that have ports
@@ -212,35 +229,41 @@ check "with the prefix" jq -e --arg prefix "$prefix" '.prefix == $prefix' "$work
 
 check "a program makes ranges, and draws from one" start "$tawny" run "$actor" create udp 40100 5 \
     create tcp 40000 20 draw tcp draw tcp
-first=$pid
+first=$windows
 check "another has a block, and a port by number" start "$tawny" run "$actor" acquire tcp 45000 100 \
     draw tcp acquire udp 45200 10 draw udp bind tcp 40005 bind udp 40102
-second=$pid
+second=$windows
 
 check "the state" holds '.state == "running"'
 check "the holder" holds '.holder.name == "svchost.exe" and .holder.windows_pid > 0'
 holder=$(jq .holder.pid "$work/json")
 check "is the process that it is" grep -qi svchost "/proc/$holder/cmdline"
+first_host=$(host_of "$first")
+second_host=$(host_of "$second")
+check "so is the first program" sh -c 'tr "\\0" " " <"$1" | grep "actor.exe create udp 40100"' sh \
+    "/proc/$first_host/cmdline"
+check "and the second" sh -c 'tr "\\0" " " <"$1" | grep "actor.exe acquire tcp 45000"' sh \
+    "/proc/$second_host/cmdline"
 check "four ranges, in order" holds '[.ranges[] | [.protocol, .start, .count, .kind, .held]] ==
     [["tcp", 40000, 20, "persistent", true], ["tcp", 45000, 100, "runtime", true],
      ["udp", 40100, 5, "persistent", true], ["udp", 45200, 10, "runtime", true]]'
-check "who holds them" holds --argjson holder "$holder" --argjson second "$second" \
+check "who holds them" holds --argjson holder "$holder" --argjson second "$second_host" \
     '[.ranges[].holder.pid] == [$holder, $second, $holder, $second]'
 check "who uses them" holds --argjson first "$first" --argjson second "$second" \
-    '[.ranges[] | .uses[] | [.port, .program.pid, .program.name]] ==
+    '[.ranges[] | .uses[] | [.port, .program.windows_pid, .program.name]] ==
      [[40000, $first, "actor.exe"], [40001, $first, "actor.exe"], [40005, $second, "actor.exe"],
       [45000, $second, "actor.exe"], [40102, $second, "actor.exe"], [45200, $second, "actor.exe"]]'
 check "by its path" holds '.ranges[0].uses[0].program.path | endswith("\\actor.exe")'
 check "how many of each" holds '[.ranges[].used] == [3, 1, 1, 1]'
-check "TCP alone" sh -c '"$1" show --json --tcp | jq -e "[.ranges[].protocol] == [\"tcp\", \"tcp\"]"' \
-    sh "$tawny"
-check "UDP alone" sh -c '"$1" show --json --udp | jq -e "[.ranges[].protocol] == [\"udp\", \"udp\"]"' \
-    sh "$tawny"
+show --json --tcp >"$work/json"
+check "TCP alone" is_true "$work/json" '[.ranges[].protocol] == ["tcp", "tcp"]'
+show --json --udp >"$work/json"
+check "UDP alone" is_true "$work/json" '[.ranges[].protocol] == ["udp", "udp"]'
 
 check "the table" prints 0 "^tcp  *40000-40019  *20  persistent  PortPool ($holder)  *3$" show
-check "names a program and its ports" grep -qx "    actor.exe ($first): 40000-40001" "$work/output"
-check "and those of another" grep -qx "    actor.exe ($second): 40005" "$work/output"
-check "the block" grep -q "^tcp  *45000-45099  *100  runtime  *actor.exe ($second)  *1$" "$work/output"
+check "names a program and its ports" grep -qx "    actor.exe ($first_host): 40000-40001" "$work/output"
+check "and those of another" grep -qx "    actor.exe ($second_host): 40005" "$work/output"
+check "the block" grep -q "^tcp  *45000-45099  *100  runtime  *actor.exe ($second_host)  *1$" "$work/output"
 check "the state" grep -qx "State   running; the service PortPool ($holder) holds persistent ranges" \
     "$work/output"
 check "the map" grep -qx "  40960 \.\{31\}Rr\.\{31\}" "$work/output"
@@ -272,7 +295,8 @@ check "without UTF-8 there are colours" grep -q "$escape\[" "$work/terminal"
 check "and nothing but ASCII" sh -c '! tr -d "$1\r" <"$2" | LC_ALL=C grep -q "[^ -~]"' sh "$escape" \
     "$work/terminal"
 on_terminal 100 "$tawny" show --json
-check "JSON has no colours" sh -c 'tr -d "\r" <"$1" | jq -e ".version == 1"' sh "$work/terminal"
+tr -d '\r' <"$work/terminal" >"$work/json"
+check "JSON has no colours" is_true "$work/json" '.version == 1'
 check "a full disk is noticed" sh -c '! "$1" show >/dev/full 2>"$2" && grep "cannot be written" "$2"' sh \
     "$tawny" "$work/errors"
 
@@ -282,21 +306,21 @@ check "a full disk is noticed" sh -c '! "$1" show >/dev/full 2>"$2" && grep "can
 
 check "a third has its socket open in a child, too" start "$tawny" run "$actor" lookup tcp 40000 20 \
     draw tcp share
-third=$pid
+third=$windows
 child=$(sed -n 's/^child \([0-9]*\).*/\1/p' "$work/said")
 check "both have the port" holds --argjson third "$third" --argjson child "$child" \
     '[.ranges[0].uses[] | select(.port == 40002) | .program] |
-     length == 2 and any(.[]; .pid == $third) and any(.[]; .windows_pid == $child)'
-stop "$third"
+     length == 2 and any(.[]; .windows_pid == $third) and any(.[]; .windows_pid == $child)'
+kill -KILL "$(host_of "$third")"
 check "the child keeps it" holds_soon --argjson child "$child" \
     '[.ranges[0].uses[] | select(.port == 40002) | .program.windows_pid] == [$child]'
-stop "$second"
+kill -KILL "$second_host"
 check "a killed program's block is gone" holds_soon '[.ranges[] | .kind] == ["persistent", "persistent"]'
 check "and what it had of ranges" holds '[.ranges[] | .uses[] | .port] == [40000, 40001, 40002]'
 
 # A native program may share a port of a range, if it wants to.
 check "a native program shares a port" start native 40007 1
-neighbour=$pid
+neighbour=$job
 check "and is shown as one" holds --argjson pid "$neighbour" \
     '.ranges[0].uses[] | select(.port == 40007) |
      .program == {name: "holder", path: null, pid: $pid, windows_pid: null} and (.in_the_way | not)'
@@ -358,22 +382,41 @@ check "are judged as the holder does" holds_soon "$judged and all(.ranges[]; .he
 check "the table says which are ignored" prints 0 "^    tcp value \"nonsense\": makes no sense" show
 check "and why" grep -qx "    tcp 40005: overlaps 40000-40019" "$work/output"
 end_prefix
-wait "$first" 2>/dev/null
 check "and the same without Wine" leaves_alone show --json
 cp "$work/output" "$work/json"
-check "from the file" jq -e "$judged and all(.ranges[]; .held == false)" "$work/json"
+check "from the file" is_true "$work/json" "$judged and all(.ranges[]; .held == false)"
 check "in the table" prints 0 "^tcp  *40000-40019  *20  persistent  nobody  *0$" show
+
+#
+# Ranges that end with the prefix
+#
+
+netsh()
+{
+    "$tawny" run netsh interface ipv4 "$@"
+}
+
+check "the prefix starts" start "$tawny" run "$actor" wait
+check "a range until the prefix ends" netsh add excludedportrange tcp 46000 10 active
+check "is active" holds_soon '.ranges[] | select(.start == 46000) | .kind == "active" and .held'
+check "in the table, too" prints 0 "^tcp  *46000-46009  *10  active  *PortPool ([0-9]*)  *0$" show
+check "a stored range is taken away until then" netsh delete excludedportrange tcp 40036 2 active
+check "is suspended" holds_soon '.ranges[] | select(.start == 40036) | .kind == "suspended" and (.held | not)'
+check "which the table says" prints 0 "^tcp  *40036-40037  *2  suspended  *nobody  *0$" show
+check "and the map" grep -q "n not held" "$work/output"
+end_prefix
+check "both are over with it" holds '[.ranges[] | [.start, .kind]] ==
+    [[40000, "persistent"], [40036, "persistent"], [40100, "persistent"]]'
 
 #
 # A native program in the way
 #
 
 check "a native program takes a port while nobody holds it" start native 40003 0
-neighbour=$pid
+neighbour=$job
 check "which is seen without Wine" holds --argjson pid "$neighbour" \
     '.state == "stopped" and (.ranges[0].uses | map([.port, .program.pid])) == [[40003, $pid]]'
 check "the prefix starts" start "$tawny" run "$actor" wait
-first=$pid
 check "and does not hold it" holds_soon --argjson pid "$neighbour" '.ranges[0].held and
     (.ranges[0].uses | map([.port, .program.pid, .in_the_way])) == [[40003, $pid, true]]'
 check "as the table says" prints 0 \
@@ -389,7 +432,6 @@ check "the service is stopped" "$tawny" run net stop PortPool
 check "nobody holds ranges" holds '.state == "running" and .holder == null and
     all(.ranges[]; .held == false and .holder == null)'
 check "what to do about it" prints 0 "start it with tawny run net start PortPool$" show
-stop "$first"
 end_prefix
 
 plain_wine()
@@ -398,19 +440,17 @@ plain_wine()
 }
 
 check "the prefix is started without Tawny" start plain_wine "$actor" bind tcp 40004
-plain=$pid
 check "which is not hidden" holds '.state == "started-without-tawny" and .holder == null and
     all(.ranges[]; .held == false)'
 check "nor is who has a port" holds '.ranges[0].uses | map([.port, .program.name]) == [[40004, "actor.exe"]]'
 check "what to do about it" prints 0 "^State   running, but started without Tawny" show
 end_prefix
-wait "$plain" 2>/dev/null
 
 #
 # What Wine has not saved
 #
 
-check "a range is made and one deleted" act create tcp 41000 30 delete udp 40100 5
+check "a range is made and one deleted" "$tawny" run "$actor" create tcp 41000 30 delete udp 40100 5 end
 check "the wineserver is killed before it saves" kill_prefix
 check "the file does not have it" sh -c '! grep -q "\"a0281e00\"" "$1"' sh "$prefix/system.reg"
 check "the journal does" grep -q "add tcp 41000 30" "$prefix/portpool.journal"
@@ -419,53 +459,54 @@ check "and both together are shown" holds '.state == "stopped" and [.ranges[] | 
 check "what is torn in it is nothing" sh -c 'printf "9 add tcp 42000 1 0000" >>"$1"' sh \
     "$prefix/portpool.journal"
 check "and not mended" leaves_alone show --json
-check "the same is shown" jq -e '[.ranges[].start] == [40000, 40036, 41000]' "$work/output"
+check "the same is shown" is_true "$work/output" '[.ranges[].start] == [40000, 40036, 41000]'
 
 #
 # Prefixes that one may read only
 #
 
+# Even root may not write then.
 read_only()
 {
-    if [ "$(id -u)" = 0 ]; then
-        unshare --mount sh -c 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" &&
-            ! touch "$1/file" 2>/dev/null && exec "$2" show --json' sh "$prefix" "$tawny"
-    else
-        chmod -R a-w "$prefix"
-        show --json
-        code=$?
-        chmod -R u+w "$prefix"
-        return "$code"
-    fi
+    chmod -R a-w "$prefix"
+    if [ "$(id -u)" = 0 ]; then set -- setpriv --bounding-set=-dac_override; else set -- env; fi
+    code=0
+    "$@" sh -c '! touch "$1/file" 2>/dev/null && exec "$2" show --json' sh "$prefix" "$tawny" || code=1
+    chmod -R u+w "$prefix"
+    return "$code"
 }
 
 check "a prefix that cannot be written to" read_only
 cp "$work/check.log" "$work/json"
-check "is shown" jq -e '[.ranges[].start] == [40000, 40036, 41000]' "$work/json"
+check "is shown" is_true "$work/json" '[.ranges[].start] == [40000, 40036, 41000]'
 if [ "$(id -u)" = 0 ]; then
     as_nobody()
     {
         setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
     }
-    # What nobody may run: the build directory may be in nobody's reach.
-    mkdir -p "$work/tree/bin" "$work/tree/lib/tawny"
-    make -s -C "$build" install DESTDIR="$work/root" >/dev/null 2>&1
-    installed=$(find "$work/root" -path '*/bin/tawny')
-    check "it is installed" test -x "$(find "$work/root" -path '*/x86_64-unix/show')"
-    chmod -R a+rX "$prefix" "$work/root"
+    # What nobody may run: the build directory may be out of nobody's reach.
+    mkdir "$work/tree"
+    tar -C "$build" --exclude=obj -cf - config.status tools/tawny x86_64-windows x86_64-unix \
+        i386-windows i386-unix | tar -C "$work/tree" -xf -
+    elsewhere=$work/tree/tools/tawny
+    chmod -R a+rX "$prefix" "$work/tree"
     chmod 755 "$work"
     check "another user's" sh -c 'shift; "$@" >"$0"' "$work/json" x \
-        setpriv --reuid=65534 --regid=65534 --clear-groups "$installed" show --json
-    check "is shown, for what can be known" jq -e '.state == "another-user" and
-        [.ranges[] | [.start, .held]] == [[40000, null], [40036, null], [41000, null]]' "$work/json"
-    check "in the table" prints 0 "not known" as_nobody "$installed" show
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$elsewhere" show --json
+    check "is shown, for what can be known" is_true "$work/json" '.state == "another-user" and
+        [.ranges[] | [.start, .held]] == [[40000, null], [40036, null], [41000, null]]'
+    check "in the table" prints 0 "not known" as_nobody "$elsewhere" show
     chmod 600 "$prefix/system.reg"
     check "but one that may not be read is not" refuses 1 "you may not read .*/system.reg; change" \
-        as_nobody "$installed" show
+        as_nobody "$elsewhere" show
     chmod 644 "$prefix/system.reg"
     chmod 000 "$prefix/portpool.journal"
+    chmod 700 "$prefix"
+    check "nor one whose directory may not" refuses 1 "you may not read .*/prefix; change" \
+        as_nobody "$elsewhere" show
+    chmod 755 "$prefix"
     check "nor one whose journal may not be read" refuses 1 "^tawny: portpool.journal of .* cannot be read" \
-        as_nobody "$installed" show
+        as_nobody "$elsewhere" show
     chmod 600 "$prefix/portpool.journal"
 else
     chmod 000 "$prefix/system.reg"
@@ -474,7 +515,7 @@ else
 fi
 check "without any Wine" env WINE="$work/none" "$tawny" show --json
 cp "$work/check.log" "$work/json"
-check "what is stored is shown" jq -e '.state == "no-wine" and all(.ranges[]; .held == null)' "$work/json"
+check "what is stored is shown" is_true "$work/json" '.state == "no-wine" and all(.ranges[]; .held == null)'
 check "Tawny is taken out" "$tawny" remove
 end_prefix
 check "what is stored is shown still" holds '.state == "without-tawny" and (.ranges | length) == 3 and
