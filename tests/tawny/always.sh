@@ -42,17 +42,13 @@ has_overrides()
     overrides_in "$prefix" | diff "$work/wanted" -
 }
 
-ours="iphlpapi=native,builtin mswsock=native,builtin ws2_32=native,builtin"
+ours="iphlpapi=native,builtin mswsock=native,builtin netsh.exe=native,builtin ws2_32=native,builtin"
 
 #
-# Arguments, and what setup --always needs
+# What setup --always needs
 #
 
 new_prefix
-for arguments in --ever "--always --no-always" "--always now" --alway -a; do
-    # shellcheck disable=SC2086
-    check "setup $arguments" refuses_and_keeps "$prefix" 2 "setup" "$tawny" setup $arguments
-done
 check "without Tawny's files in Wine's library directory" \
     refuses_and_keeps "$prefix" 1 "lacks Tawny's files (.*); as root, run: .*tawny-wine-links add $library\." \
     "$tawny" setup --always
@@ -144,7 +140,7 @@ check "leaves what was there before" has_overrides $ours
 new_prefix
 override ws2_32=builtin
 "$tawny" setup --always >"$work/output"
-override ws2_32=native,builtin iphlpapi=builtin mswsock=native,builtin
+override ws2_32=native,builtin iphlpapi=builtin mswsock=native,builtin netsh.exe=native,builtin
 check "doctor says when they have been changed" \
     prints 1 "^wrong  plain wine: does not use Tawny any more, .* run tawny setup --always\.$" \
     "$tawny" doctor
@@ -170,7 +166,7 @@ done
 new_prefix
 override ws2_32=builtin
 "$tawny" setup --always >"$work/output"
-check "remove without a Wine that works" prints 0 "^Left the DllOverrides of ws2_32,iphlpapi,mswsock" \
+check "remove without a Wine that works" prints 0 "^Left the DllOverrides of ws2_32,iphlpapi,mswsock,netsh.exe," \
     env WINE="$work/none" "$tawny" remove
 check "takes all else out" sh -c '! ls -A "$1" | grep -i tawny' sh "$prefix"
 
@@ -201,11 +197,18 @@ WINE=$real
 lacking=$(make_wine_tree "$work/lacking")
 cp -a "$work/lacking" "$work/linked"
 linked=$work/linked${lacking#"$work/lacking"}
-link_tawny_into "$(find "$work/linked" -name ntdll.so -exec dirname '{}' + | head -n 1 | xargs dirname)"
+# One a word: there are no spaces in these.
+# shellcheck disable=SC2046
+link_tawny_into $(libraries_of "$work/linked")
 export WINE="$linked"
 check "a Wine in a directory of its own" prints 1 "^ok     Wine: version [0-9].* $linked$" "$tawny" doctor
 wineserver=$(sed -n 's/^ok     wineserver: //p' "$work/output")
-cp "$build/x86_64-windows/reserve.exe" "$build/x86_64-windows/persist.exe" "$build/x86_64-windows/obj/tests/tawny/network.exe" "$work"
+cp "$build/x86_64-windows/reserve.exe" "$build/x86_64-windows/persist.exe" "$work"
+machines=x86_64
+for machine in x86_64 i386; do
+    cp "$build/$machine-windows/obj/tests/tawny/network.exe" "$work/network-$machine.exe"
+    cp "$build/$machine-windows/reserve.exe" "$work/reserve-$machine.exe"
+done
 
 # Waits until the programs of the prefix have ended.
 settle()
@@ -240,6 +243,9 @@ check "plain wine knows of no reservations there" prints 1 "failed with error 10
     "$linked" "$work/reserve.exe" inet tcp 0 10
 settle
 check "setup --always" prints 0 "^Put .* Start programs with wine, as ever" "$tawny" setup --always
+# Not every Wine is for 32-bit programs, too.
+[ ! -f "$prefix/drive_c/windows/syswow64/ws2_32_wine.dll" ] || machines="x86_64 i386"
+echo "programs: $machines"
 check "plain wine runs a program that reserves ports" prints 0 "^SIO_RELEASE_PORT_RESERVATION succeeded" \
     "$linked" "$work/reserve.exe" inet tcp 0 10
 check "so does tawny run" prints 0 "^SIO_RELEASE_PORT_RESERVATION succeeded" \
@@ -278,15 +284,21 @@ check "the doctor finds nothing wrong" prints 0 "^ok     plain wine: uses Tawny"
 # With a Wine that lacks Tawny's files
 #
 
-check "with the other Wine, too, a program has its network" prints 0 "^the network works" \
-    "$lacking" "$work/network.exe"
-settle
-check "also with the one that has them" prints 0 "^the network works" "$linked" "$work/network.exe"
-settle
-check "a program that reserves ports gets the answer of plain wine" \
-    prints 1 "SIO_ACQUIRE_PORT_RESERVATION failed with error 10045" \
-    "$lacking" "$work/reserve.exe" inet tcp 0 10
-settle
+for machine in $machines; do
+    check "with the other Wine, too, a program for $machine has its network" \
+        prints 0 "^the network works" "$lacking" "$work/network-$machine.exe"
+    settle
+    check "also with the one that has them" prints 0 "^the network works" \
+        "$linked" "$work/network-$machine.exe"
+    settle
+    check "a program that reserves ports gets the answer of plain wine" \
+        prints 1 "SIO_ACQUIRE_PORT_RESERVATION failed with error 10045" \
+        "$lacking" "$work/reserve-$machine.exe" inet tcp 0 10
+    settle
+    check "and that of Tawny with the one" prints 0 "^SIO_RELEASE_PORT_RESERVATION succeeded" \
+        "$linked" "$work/reserve-$machine.exe" inet tcp 0 10
+    settle
+done
 check "and its user a sentence that says what to do" prints 1 \
     "err:portpool:.*does not find portpool.so, .* start the program with tawny run, or see tawny doctor" \
     env WINEDEBUG= "$lacking" "$work/reserve.exe" inet tcp 0 10

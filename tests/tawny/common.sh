@@ -256,10 +256,18 @@ is_running()
     return 1
 }
 
-# Puts Tawny's files into the library directory of a Wine.
+# Puts Tawny's files into library directories of Wine.
 link_tawny_into()
 {
-    for directory in "$1"/*-windows "$1"/*-unix; do
+    for library; do
+        link_tawny_into_each "$library"/*-windows "$library"/*-unix
+    done
+}
+
+link_tawny_into_each()
+{
+    for directory; do
+        [ -d "$directory" ] || continue
         for file in ws2_32.dll iphlpapi.dll mswsock.dll ws2_32.so; do
             [ ! -e "$directory/$file" ] || ln -sf "$file" "$directory/${file%.*}_wine.${file##*.}"
         done
@@ -274,26 +282,36 @@ link_tawny_into()
 # tells Wine where it is must be copies. Prints its wine program. It has none of Tawny's files.
 make_wine_tree()
 {
-    real_library=$(env WINEPREFIX="$work/none" "$tawny" doctor |
-        sed -n "s/^ok     Wine's library directory: //p" | head -n 1)
-    real_server=$(env WINEPREFIX="$work/none" "$tawny" doctor | sed -n 's/^ok     wineserver: //p')
-    real_bin=$(dirname "$real_server")
-    for loader in wine64 wine; do
-        if [ "$(head -c 4 "$real_bin/$loader" 2>/dev/null | tail -c 3)" = ELF ]; then break; fi
-    done
+    env WINEPREFIX="$work/none" "$tawny" doctor >"$work/doctor"
+    real_bin=$(dirname "$(sed -n 's/^ok     wineserver: //p' "$work/doctor")")
     mkdir -p "$1$real_bin"
-    cp "$real_bin/$loader" "$real_bin"/wineserver* "$1$real_bin/"
-    for directory in "$real_library"/*-windows "$real_library"/*-unix; do
-        [ -d "$directory" ] || continue
-        mkdir -p "$1$directory"
-        find "$directory" -mindepth 1 ! -name '*_wine.*' ! -name 'portpool.*' \
-            -exec ln -s -t "$1$directory" '{}' +
-        [ ! -f "$directory/ntdll.so" ] || cp --remove-destination "$directory/ntdll.so" "$1$directory/"
+    cp "$real_bin"/wineserver* "$1$real_bin/"
+    loader=
+    for file in wine64 wine wine64-preloader wine-preloader; do
+        [ "$(head -c 4 "$real_bin/$file" 2>/dev/null | tail -c 3)" = ELF ] || continue
+        cp "$real_bin/$file" "$1$real_bin/"
+        loader=${loader:-$file}
+    done
+    sed -n "s/^ok     Wine's library directory[^:]*: //p" "$work/doctor" | while read -r directory; do
+        for directory in "$directory"/*-windows "$directory"/*-unix; do
+            [ -d "$directory" ] || continue
+            mkdir -p "$1$directory"
+            find "$directory" -mindepth 1 ! -name '*_wine.*' ! -name 'portpool.*' \
+                -exec ln -s -t "$1$directory" '{}' +
+            [ ! -f "$directory/ntdll.so" ] ||
+                cp --remove-destination "$directory/ntdll.so" "$1$directory/"
+        done
     done
     top=${real_bin%/bin}
     top=${top%/lib/wine}
     ln -s "$top/share" "$1$top/share"
     echo "$1$real_bin/$loader"
+}
+
+# Prints the library directories of such a Wine.
+libraries_of()
+{
+    find "$1" -name ntdll.so | sed 's|/[^/]*/[^/]*$||' | sort -u
 }
 
 finish()

@@ -7,7 +7,7 @@ TAWNY_NETWORK = $(windir)/obj/tests/tawny/network.exe
 EXTRA_DIST += tests/tawny/common.sh tests/tawny/network.c $(TAWNY_TESTS)
 
 CHECKS += check-tawny
-CHECK_FILES += $(TAWNY_NETWORK)
+CHECK_PE += $(TAWNY_NETWORK)
 
 $(TAWNY_NETWORK): $(srcdir)/tests/tawny/network.c
 	@$(MKDIR_P) $(@D)
@@ -15,7 +15,7 @@ $(TAWNY_NETWORK): $(srcdir)/tests/tawny/network.c
 		-liphlpapi
 
 .PHONY: check-tawny
-check-tawny: all $(TAWNY_NETWORK)
+check-tawny: all $(TAWNY_NETWORK) check-i386
 	@failed=; \
 	for test in $(TAWNY_TESTS); do \
 	  $(SHELL) $(srcdir)/$$test || failed=yes; \

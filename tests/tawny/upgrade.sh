@@ -19,12 +19,6 @@ export WINE="$former"
 check "a Wine in a directory of its own" prints 1 "^ok     Wine: version [0-9].* $former$" "$tawny" doctor
 wineserver=$(sed -n 's/^ok     wineserver: //p' "$work/output")
 
-# The library directory of one of these.
-library_of()
-{
-    find "${1%"${former#"$work/former"}"}" -name ntdll.so -exec dirname '{}' + | head -n 1 | xargs dirname
-}
-
 make_other_version
 cp "$build/x86_64-windows/persist.exe" "$build/x86_64-windows/reserve.exe" "$work"
 
@@ -80,7 +74,7 @@ check "the reservation is held" is_held "$tawny" run
 
 # The same Wine with other files, and another Wine.
 for dll in ws2_32 iphlpapi mswsock; do
-    for file in "$(library_of "$former")"/*-windows/"$dll".dll; do
+    find "$work/former" -name "$dll.dll" | while read -r file; do
         cp --remove-destination "$(readlink -f "$file")" "$file.new" && echo "newer" >>"$file.new" &&
             mv "$file.new" "$file"
     done
@@ -109,7 +103,9 @@ settle
 # Started by plain wine
 #
 
-for wine in "$former" "$newer"; do link_tawny_into "$(library_of "$wine")"; done
+# One a word: there are no spaces in these.
+# shellcheck disable=SC2046
+link_tawny_into $(libraries_of "$work/former") $(libraries_of "$work/newer")
 check "setup --always" prints 0 "^Put" "$tawny" setup --always
 check "plain wine has the reservation" is_held "$former"
 describe "$prefix" >"$work/kept"
