@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 TAWNY_TESTS = tests/tawny/arguments.sh tests/tawny/changes.sh tests/tawny/wine.sh \
-	tests/tawny/install.sh tests/tawny/always.sh tests/tawny/upgrade.sh
+	tests/tawny/install.sh tests/tawny/always.sh tests/tawny/upgrade.sh \
+	tests/tawny/progress.sh
 TAWNY_NETWORK = $(windir)/obj/tests/tawny/network.exe
 
 EXTRA_DIST += tests/tawny/common.sh tests/tawny/network.c $(TAWNY_TESTS)
