@@ -20,11 +20,15 @@ done
 check "no command" refuses 2 "no command" "$tawny"
 check "an unknown command" refuses 2 "no command fly" "$tawny" fly
 check "an unknown option" refuses 2 "no command --fly" "$tawny" --fly
-for command in setup remove doctor; do
+for command in remove doctor; do
     check "$command with an argument" refuses_and_keeps "$prefix" 2 "takes no arguments" \
         "$tawny" "$command" now
 done
 check "run without a program" refuses 2 "needs a program" "$tawny" run
+for arguments in now "--always now" --never -always "--always --always"; do
+    # shellcheck disable=SC2086
+    check "setup $arguments" refuses_and_keeps "$prefix" 2 "see tawny setup --help" "$tawny" setup $arguments
+done
 check "run -- without a program" refuses 2 "needs a program" "$tawny" run --
 check "run with an option" refuses 2 "no option --fast" "$tawny" run --fast reserve.exe
 
@@ -95,6 +99,36 @@ make_look_alike "$work/two words"
 check "a prefix may be given relative to the directory" prints 0 "into $work/two words\." \
     env -C "$work" WINEPREFIX="two words/" "$tawny" setup
 check "and have spaces in its name" prints 0 "^Took" env WINEPREFIX="$work/two words" "$tawny" remove
+
+# Whatever cannot be done leaves the prefix as it is.
+describe "$prefix" >"$work/before"
+check "setup without a place for temporary files" prints 1 "^tawny: no temporary file can be made; set TMPDIR" \
+    env TMPDIR="$work/none" "$tawny" setup
+check "has put back what it had put in" same_as "$work/before" "$prefix"
+ln -s "$work/none" "$work/nowhere"
+for command in setup "run reserve.exe" remove; do
+    # shellcheck disable=SC2086
+    check "$command in a link that leads nowhere" refuses 1 "is not a directory" \
+        env WINEPREFIX="$work/nowhere" "$tawny" $command
+done
+newline=$(printf '%s\nlines' "$work/two")
+make_look_alike "$newline"
+check "a prefix may have two lines in its name" prints 0 "^Put" env WINEPREFIX="$newline" "$tawny" setup
+check "and run programs" prints 42 "program.exe" env WINEPREFIX="$newline" "$tawny" run program.exe
+check "and be as before" prints 0 "^Took" env WINEPREFIX="$newline" "$tawny" remove
+
+# A setup that another has begun.
+"$tawny" setup >/dev/null
+mkdir "$prefix/.tawny-undo"
+exec 8<"$prefix"
+flock 8
+check "run while another tawny is at work" refuses_and_keeps "$prefix" 1 "another tawny is at work" \
+    "$tawny" run reserve.exe
+exec 8<&-
+check "and when it has been killed" refuses_and_keeps "$prefix" 1 "not finished; run tawny setup" \
+    "$tawny" run reserve.exe
+"$tawny" setup >/dev/null
+"$tawny" remove >/dev/null
 
 mkdir "$prefix/tawny"
 echo "mine" >"$prefix/tawny/file"

@@ -445,6 +445,30 @@ check "what a killed remove leaves, remove can finish" \
     at_every_step always can_be_removed KILL remove
 
 #
+# A full disk
+#
+
+# Has a small disk for the prefix, and no room on it for all that setup puts there.
+on_a_full_disk()
+{
+    share="unshare --mount"
+    [ "$(id -u)" = 0 ] || share="unshare --user --map-root-user --mount"
+    # shellcheck disable=SC2086
+    $share sh -c 'mount -t tmpfs -o size=200k none "$1" && cp -a "$2/." "$1" && shift 2 && exec "$@"' \
+        sh "$prefix" "$work/state/original" "$@"
+}
+
+new_prefix
+if on_a_full_disk true 2>/dev/null; then
+    check "setup on a disk that is full" prints 1 "^tawny: $prefix/.* cannot be .*; see above\.$" \
+        on_a_full_disk "$tawny" setup
+    check "leaves the prefix as it was" on_a_full_disk sh -c '! "$1" setup && diff -r "$2" "$3"' \
+        sh "$tawny" "$work/state/original" "$prefix"
+else
+    echo "No mount to be had: a full disk is not tested."
+fi
+
+#
 # Two at a time
 #
 

@@ -245,9 +245,11 @@ check "remove" prints 0 "^Took Tawny out" as_user "$installed" remove
 
 for directory in "$new" "$new/drive_c/windows/system32"; do
     as_user chmod a-w "$directory"
-    for command in setup remove; do
+    for command in setup "setup --always" remove; do
+        # The command may have an option.
+        # shellcheck disable=SC2086
         check "$command may not write to ${directory#"$work"/user/}" \
-            refuses_and_keeps "$new" 1 "you may not write to $directory" as_user "$installed" "$command"
+            refuses_and_keeps "$new" 1 "you may not write to $directory" as_user "$installed" $command
     done
     as_user chmod u+w "$directory"
 done

@@ -150,10 +150,11 @@ puts_in_i386()
     cut -s -f 1,3 "$WINEPREFIX/tawny/manifest" | tr '\t' ' ' | grep -e i386 -e syswow64 | sort | diff "$work/wanted" -
 }
 
-dlls=$(for dll in ws2_32 ws2_32_wine iphlpapi iphlpapi_wine mswsock mswsock_wine portpool; do
-    echo "file drive_c/windows/syswow64/$dll.dll"
+files=$(for file in netsh.exe portpool.dll ws2_32.dll iphlpapi.dll mswsock.dll \
+    ws2_32_wine.dll iphlpapi_wine.dll mswsock_wine.dll \
+    tawny/ws2_32.dll tawny/iphlpapi.dll tawny/mswsock.dll; do
+    echo "file drive_c/windows/syswow64/$file"
 done)
-programs="file drive_c/windows/syswow64/netsh.exe"
 links=$(for dll in ws2_32 iphlpapi mswsock; do echo "link tawny/i386-windows/${dll}_wine.dll"; done)
 # Names without spaces, but for the one behind the kind.
 IFS='
@@ -163,16 +164,14 @@ check "nothing for 32-bit programs where the prefix has no place for it" puts_in
 mkdir "$prefix/drive_c/windows/syswow64"
 # shellcheck disable=SC2086
 {
-    check "what 32-bit programs need" puts_in_i386 $dlls $programs $links \
-        "link tawny/i386-unix/ws2_32_wine.so"
+    check "what 32-bit programs need" puts_in_i386 $files $links "link tawny/i386-unix/ws2_32_wine.so"
     rm -r "$work/own/lib/wine/i386-unix"
-    check "what they need where Wine's Unix side is of 64 bits only" \
-        puts_in_i386 $dlls $programs $links
+    check "what they need where Wine's Unix side is of 64 bits only" puts_in_i386 $files $links
 }
 unset IFS
 check "is Tawny's" cmp "$build/i386-windows/ws2_32.dll" "$prefix/drive_c/windows/syswow64/ws2_32.dll"
-check "and Wine's" cmp "$work/own/lib/wine/i386-windows/ws2_32.dll" \
-    "$prefix/drive_c/windows/syswow64/ws2_32_wine.dll"
+check "and leads to Wine's" \
+    [ "$(readlink "$prefix/tawny/i386-windows/ws2_32_wine.dll")" = "$work/own/lib/wine/i386-windows/ws2_32.dll" ]
 check "remove takes it out again" prints 0 "^Took" "$tawny" remove
 check "all of it" [ -z "$(ls "$prefix/drive_c/windows/syswow64")" ]
 
@@ -197,10 +196,10 @@ for name in wine wine64; do
     check "the 32-bit library of two, by way of $name" grep -qxF \
         "ok     Wine's library directory for 32-bit programs: $work/two/32/wine" "$work/output"
     check "setup with both, by way of $name" prints 0 "^Put" "$tawny" setup
-    check "puts in what is in the one" cmp "$work/two/64/wine/x86_64-windows/ws2_32.dll" \
-        "$prefix/drive_c/windows/system32/ws2_32_wine.dll"
-    check "and in the other" cmp "$work/two/32/wine/i386-windows/ws2_32.dll" \
-        "$prefix/drive_c/windows/syswow64/ws2_32_wine.dll"
+    for library in 64/wine/x86_64 32/wine/i386; do
+        check "leads to what is in ${library%%/*}/wine" \
+            [ "$(readlink "$prefix/tawny/${library##*/}-windows/ws2_32_wine.dll")" = "$work/two/$library-windows/ws2_32.dll" ]
+    done
     check "by way of $name, and takes it out" prints 0 "^Took" "$tawny" remove
 done
 
@@ -220,8 +219,15 @@ check "and has back what it had" grep -qx "the original" "$WINEPREFIX/drive_c/wi
 
 export WINEPREFIX="$prefix"
 WINE=$wine
-rm -r "$work/own/lib/wine/i386-windows" "$prefix/drive_c/windows/syswow64"
-"$tawny" setup >/dev/null
+check "setup of a prefix for both again" prints 0 "^Put" "$tawny" setup
+check "with its 32-bit part" [ -n "$(grep i386 "$prefix/tawny/manifest")" ]
+rm -r "$work/own/lib/wine/i386-windows"
+check "with a Wine that has none any more, run asks for a setup" refuses 1 "not up to date" \
+    "$tawny" run reserve.exe
+check "setup" prints 0 "^Put" "$tawny" setup
+check "says no more of it" [ "$(wc -l <"$work/output")" = 1 ]
+check "and leaves nothing of it" [ -z "$(find "$prefix" -path '*i386*' -o -path '*syswow64/*')" ]
+rm -r "$prefix/drive_c/windows/syswow64"
 
 #
 # Wines that will not do
@@ -238,7 +244,12 @@ check "WINE names another program" refuses_and_keeps "$prefix" 1 "does not work 
     "$tawny" setup
 WINE=$wine
 sed -i s/wine-8.0/wine-7.22/ "$wine"
-check "a Wine that is too old" refuses_and_keeps "$prefix" 1 "Wine 7.22 is too old" "$tawny" setup
+for command in setup "setup --no-always" "run reserve.exe"; do
+    # The command may have arguments.
+    # shellcheck disable=SC2086
+    check "$command with a Wine that is too old" refuses_and_keeps "$prefix" 1 "Wine 7.22 is too old" \
+        "$tawny" $command
+done
 check "doctor says so" prints 1 "^wrong  Wine: Wine 7.22 is too old" "$tawny" doctor
 sed -i s/wine-7.22/wine-10.0-rc1/ "$wine"
 check "a two-digit version is not" prints 0 "up to date" "$tawny" doctor
@@ -256,8 +267,12 @@ without_wine()
     env -u WINE PATH="$work/tools" "$@"
 }
 
-check "no Wine at all" refuses_and_keeps "$prefix" 1 "install the Debian packages wine and wine64" \
-    without_wine "$tawny" setup
+for command in setup "setup --always" "run reserve.exe"; do
+    # The command may have arguments.
+    # shellcheck disable=SC2086
+    check "$command without any Wine" refuses_and_keeps "$prefix" 1 "install the Debian packages wine and wine64" \
+        without_wine "$tawny" $command
+done
 check "doctor says so" prints 1 "^wrong  Wine: there is no Wine" without_wine "$tawny" doctor
 check "Tawny can be removed all the same" prints 0 "^Took" without_wine "$tawny" remove
 check "which says that the service is left" grep -q "^Left the service PortPool registered" "$work/output"
@@ -281,6 +296,71 @@ for release in 5.7.0 5.10 6.1.0-9-amd64 10.0; do
     printf '#!/bin/sh\necho %s\n' "$release" >"$work/here/uname"
     check "but likes $release" prints 0 "^ok     kernel: $release" "$tawny" doctor
 done
+
+# What the doctor tries on the host, for whoever asks.
+check "doctor has held ports of both protocols" prints 0 "^ok     TCP ports: can be reserved by $(id -un)$" \
+    "$tawny" doctor
+check "that is" grep -q "^ok     UDP ports: can be reserved by $(id -un)$" "$work/output"
+check "and looked at IPv6" grep -q "^ok     IPv6: " "$work/output"
+check "and at ports below 1024" grep -q "^ok     ports below " "$work/output"
+# A network of their own, and for an ordinary user a number, are what tests may change.
+in_network()
+{
+    if [ "$(id -u)" = 0 ]; then
+        unshare --net sh -c "$1"' && shift && exec "$@"' sh "$@"
+    else
+        unshare --user --map-root-user --net sh -c "$1"' && shift && exec "$@"' sh "$@"
+    fi
+}
+
+probe=$build/x86_64-unix/probe
+portpool=$build/x86_64-unix/portpool.so
+if in_network : true 2>/dev/null; then
+    check "where no interface has an address, there is none of IPv6" \
+        prints 0 "^ipv6 without" in_network : "$probe" "$portpool"
+    check "where one has, there is" prints 0 "^ipv6 there" \
+        in_network 'ip link set lo up' "$probe" "$portpool"
+    # As root of the network, or as nobody there.
+    ordinary="setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all"
+    [ "$(id -u)" != 0 ] || ordinary="$ordinary --reuid=65534 --regid=65534 --clear-groups"
+    # shellcheck disable=SC2086
+    {
+        check "an ordinary user may not bind a low port" prints 0 "^low refused" \
+            in_network : $ordinary "$probe" "$portpool"
+        check "where the host allows it, he may" prints 0 "^low allowed" \
+            in_network 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start' $ordinary "$probe" "$portpool"
+    }
+else
+    echo "No network namespace to be had: what depends on the network is not tested."
+fi
+check "a library that cannot be loaded" prints 1 "^library refused .*cannot open" "$probe" "$work/none.so"
+check "the probe without its argument" prints 2 "^usage: probe" "$probe"
+
+# What it may find elsewhere, said by another in its place.
+make_other_version
+"$other" setup >/dev/null
+tell()
+{
+    printf '#!/bin/sh\ncat <<END\n%s\nEND\n' "$1" >"$work/other/lib/tawny/x86_64-unix/probe"
+}
+
+while IFS='|' read -r told wanted; do
+    tell "$told"
+    code=0
+    [ "${wanted%% *}" = ok ] || code=1
+    check "where $told, doctor says so" prints "$code" "^$wanted" "$other" doctor
+done <<'EOF'
+library refused no such version|wrong  portpool.so: cannot be loaded on this host (no such version); install
+tcp refused|wrong  TCP ports: cannot be reserved, .* look for a sandbox
+udp refused|wrong  UDP ports: cannot be reserved, .*SO_BINDTOIFINDEX.* use Linux 5.7 or newer
+udp busy|wrong  UDP ports: cannot be tried
+low allowed|ok     ports below 1024: can be reserved like all others
+low refused|ok     ports below [0-9]*: count as held
+ipv6 absent|ok     IPv6: not there; a reservation covers IPv4 alone
+nothing|wrong  portpool.so: what it can do on this host cannot be tried
+EOF
+"$tawny" setup >/dev/null
+
 check "doctor does not like a low limit of open files" prints 1 "^wrong  open files: at most 512 in" \
     sh -c 'ulimit -n 512 && "$1" doctor' sh "$tawny"
 mkdir "$prefix/.tawny-undo"
