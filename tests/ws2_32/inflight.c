@@ -350,10 +350,16 @@ static void check_recorded_unreserved(const struct kind *kind, const struct bloc
 
 static void check_recorded_free(const struct kind *kind, const struct block *block)
 {
-    LONG count = recorded_count < BLOCKS ? recorded_count : BLOCKS, i;
+    LONG count = recorded_count < BLOCKS ? recorded_count : BLOCKS, i, tries = 0;
 
     for (i = 0; i < count; i++)
-        if (!is_plenty(&recorded[i], block)) check_free(kind, recorded[i].start, recorded[i].count);
+    {
+        if (is_plenty(&recorded[i], block)) continue;
+        /* A socket that was closed with a call in flight may have its port for a moment yet. */
+        while (!can_acquire_block(kind, recorded[i].start, recorded[i].count) && tries++ < 100)
+            Sleep(50);
+        check_free(kind, recorded[i].start, recorded[i].count);
+    }
 }
 
 /* All that were ever associated are closed. */

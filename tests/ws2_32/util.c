@@ -231,7 +231,7 @@ void check_free_(const char *file, int line, const struct kind *kind, USHORT sta
     closesocket(s);
 }
 
-static BOOL can_acquire(const struct kind *kind, USHORT start, USHORT count)
+BOOL can_acquire_block(const struct kind *kind, USHORT start, USHORT count)
 {
     SOCKET s = socket(kind->family, kind->type, kind->protocol);
     INET_PORT_RANGE range = {htons(start), count};
@@ -267,7 +267,8 @@ USHORT find_ports_(const char *file, int line, USHORT count)
         found = next;
         /* One between two blocks, to be free beside them. */
         next += count + 1;
-        if (can_acquire(&kinds[TCP4], found, count) && can_acquire(&kinds[UDP4], found, count))
+        if (can_acquire_block(&kinds[TCP4], found, count) &&
+            can_acquire_block(&kinds[UDP4], found, count))
             return found;
     }
     ok_(file, line)(0, "no %u free ports in a row\n", count);

@@ -67,6 +67,8 @@ int reservation_ioctl_(const char *file, int line, SOCKET s, DWORD code, const v
 #define reservation_ioctl(...) reservation_ioctl_(__FILE__, __LINE__, __VA_ARGS__)
 
 /* block may be NULL. */
+/* Says whether a block can be acquired, which ends again at once. */
+BOOL can_acquire_block(const struct kind *kind, USHORT start, USHORT count);
 void check_acquire_(const char *file, int line, SOCKET s, USHORT start, USHORT count, int error,
                     struct block *block);
 #define check_acquire(...) check_acquire_(__FILE__, __LINE__, __VA_ARGS__)
