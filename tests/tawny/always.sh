@@ -250,6 +250,8 @@ check "plain wine runs a program that reserves ports" prints 0 "^SIO_RELEASE_POR
     "$linked" "$work/reserve.exe" inet tcp 0 10
 check "so does tawny run" prints 0 "^SIO_RELEASE_PORT_RESERVATION succeeded" \
     "$tawny" run reserve.exe inet tcp 0 10
+check "an override in the environment has the last word" prints 1 "failed with error 10045" \
+    env WINEDLLOVERRIDES=ws2_32,iphlpapi,mswsock=b "$linked" "$work/reserve.exe" inet tcp 0 10
 settle
 check "the service runs when plain wine has started the prefix" keep "$linked"
 check "which the doctor confirms" prints 0 "^ok     service PortPool: registered, and running" \
