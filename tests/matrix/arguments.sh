@@ -108,7 +108,7 @@ run_matrix_in()
     as_root TMPDIR="$directory" "$matrix" --build "$build" --mirror "file:$work/mirror" "$@"
 }
 
-for tool in debootstrap zstd unshare pivot_root; do
+for tool in debootstrap zstd unshare pivot_root ip; do
     find "$work/bin/" /bin/ /usr/bin/ /sbin/ /usr/sbin/ -maxdepth 1 ! -type d ! -name "$tool" \
         -exec ln -sf -t "$work/few" '{}' +
     check "no $tool" complains 1 "$tool is not in PATH; install it with tools/prepare" \
