@@ -242,12 +242,27 @@ static int options_take(struct options *options, WCHAR **words, int count)
     return i;
 }
 
+/* Says whether Wine runs its own DLLs. It does not run its own netsh then, if a 32-bit wine was
+ * asked for this one: the directory of 32-bit programs is none to it that Wine's own would come
+ * before. */
+static BOOL is_plain_wine(void)
+{
+    HMODULE iphlpapi = LoadLibraryExW(L"iphlpapi.dll", NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
+
+    return !iphlpapi || !GetProcAddress(iphlpapi, "CreatePersistentTcpPortReservation");
+}
+
 int wmain(int argc, WCHAR **argv)
 {
     struct session session = {0};
     struct options options = {0};
     int taken = options_take(&options, argv + 1, argc - 1);
 
+    if (is_plain_wine())
+    {
+        report_unknown((const WCHAR *const *)argv, argc);
+        return 0;
+    }
     if (taken == -1)
     {
         help_print(NETSH_TOPIC_ROOT);
