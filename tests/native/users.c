@@ -82,6 +82,16 @@ static void scene_connect(struct scene *scene, enum unix_protocol protocol,
        "%s: cannot connect: error %d", shape->name, errno);
 }
 
+/* Waits until the peer knows that the other end is closed, and has said so. The kernel then makes a
+ * smaller thing of that end; while it does, on another processor, it may list neither. */
+static void scene_await_end(const struct scene *scene)
+{
+    char byte;
+
+    ok(!recv(scene->peer, &byte, 1, 0), "errno %d", errno);
+    usleep(1000);
+}
+
 /* Sets the scene at a port, with the socket lent the port if it has a placeholder. */
 static bool scene_make(struct scene *scene, enum kind kind, enum unix_protocol protocol,
                        const struct shape *shape, uint16_t port)
@@ -98,6 +108,7 @@ static bool scene_make(struct scene *scene, enum kind kind, enum unix_protocol p
     {
         close(scene->occupant);
         scene->occupant = -1;
+        scene_await_end(scene);
     }
     if (kind == REMNANT)
     {
