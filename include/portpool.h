@@ -16,7 +16,7 @@
 #include <winbase.h>
 
 /* Changes whenever struct portpool does. */
-#define PORTPOOL_VERSION 4
+#define PORTPOOL_VERSION 5
 
 #define PORTPOOL_PORTS 65536
 
@@ -128,11 +128,23 @@ struct portpool
      * host numbers them (AF_INET 2, AF_INET6 10). */
     BOOL (*awaits_port)(HANDLE socket, UINT *family);
 
-    /* Binds an associated socket to the port of its block (0: any), which bind is called with.
-     * NOT_ASSOCIATED, INVALID_TOKEN (the block has ended), OUTSIDE_BLOCK, IN_USE, EXHAUSTED,
-     * NO_RESOURCES, CALL_FAILED. */
-    enum portpool_status (*bind)(HANDLE socket, USHORT port, portpool_bind_function bind,
-                                 void *context);
+    /* Gives a UDP socket that is not bound yet a processor, by the host's number, which must exist.
+     * Sockets of this process that have one, each another, may be bound to one port at one address.
+     * A later call replaces an earlier. NOT_A_SOCKET, UNSUPPORTED_SOCKET, ALREADY_BOUND,
+     * NO_RESOURCES. */
+    enum portpool_status (*set_affinity)(HANDLE socket, USHORT processor);
+    /* FALSE if the socket has not been given one. */
+    BOOL (*get_affinity)(HANDLE socket, USHORT *processor);
+
+    /* Binds a socket that is associated to the port of its block (0: any), which bind is called
+     * with, or one that has a processor beside others that have the port. The address is IPv6's, in
+     * network byte order; an IPv4 one is mapped (::ffff:0:0 for its wildcard).
+     * NOT_ASSOCIATED (bind it as Wine does), INVALID_TOKEN (the block has ended), OUTSIDE_BLOCK,
+     * IN_USE, EXHAUSTED, NO_RESOURCES, CALL_FAILED. */
+    enum portpool_status (*bind)(HANDLE socket, const BYTE address[16], USHORT port,
+                                 portpool_bind_function bind, void *context);
+    /* The socket, for which bind said NOT_ASSOCIATED, has been bound at the address. */
+    void (*bound)(HANDLE socket, const BYTE address[16]);
 
     /* Binds an unassociated socket to an address for which Wine may bind UDP sockets to a
      * device, where the host's kernel would not keep them out of blocks.
@@ -146,8 +158,8 @@ struct portpool
     enum portpool_status (*check_reserved)(HANDLE socket, USHORT port);
 
     /* Binds an unassociated socket to a port of a persistent range, which anybody may do by number.
-     * The address is IPv6's, in network byte order; an IPv4 one is mapped (::ffff:0:0 for its
-     * wildcard). NOT_ASSOCIATED (no such range: bind as Wine does), IN_USE, CALL_FAILED. */
+     * The address is as in bind. NOT_ASSOCIATED (no such range: bind as Wine does), IN_USE,
+     * CALL_FAILED. */
     enum portpool_status (*bind_persistent)(HANDLE socket, const BYTE address[16], USHORT port,
                                             portpool_bind_function bind, void *context);
 

@@ -44,7 +44,8 @@ struct association
     int fd;         /* the host socket, until it is bound: kept longer, it would keep the port bound
                      * and the listener listening after closesocket; -1 then */
     USHORT port;    /* 0 until it is bound */
-    SRWLOCK lock;   /* held while it is bound, listens or ends: one at a time */
+    struct sharing *sharing; /* the port, which was drawn once, is shared; else NULL */
+    SRWLOCK lock;            /* held while it is bound, listens or ends: one at a time */
 };
 
 /* Guards the hashes, the list, and the set. Taken inside an association's lock, never around it. */
@@ -122,15 +123,32 @@ static struct association *association_get(HANDLE socket)
     return association ? association : association_get_by_duplicate(socket);
 }
 
-/* Gives the port back to the block, if the block still is. */
-static void association_return_port(struct association *association)
+static void association_return_to(const struct association *association,
+                                  struct reservation *reservation)
 {
     /* Not entered means that it ends: then all its ports are given back, and this one may be
      * another block's already. */
-    if (!reservation_try_enter(association->reservation)) return;
-    reservation_return(association->reservation, association->port);
-    reservation_leave(association->reservation);
+    if (!reservation_try_enter(reservation)) return;
+    reservation_return(reservation, association->port);
+    reservation_leave(reservation);
     TRACE("%p is gone, port %u is back\n", association->socket, association->port);
+}
+
+/* Gives the port back to the block, if the block still is and nobody shares the port. */
+static void association_return_port(struct association *association)
+{
+    struct reservation *reservation;
+
+    if (!association->sharing)
+    {
+        association_return_to(association, association->reservation);
+        return;
+    }
+    reservation = sharing_leave(association->sharing);
+    association->sharing = NULL;
+    if (!reservation) return;
+    association_return_to(association, reservation);
+    reservation_dereference(reservation);
 }
 
 /* It waits for a port no longer. Needs the lock. */
@@ -421,23 +439,11 @@ static void association_bound(struct association *association, USHORT port)
     association->fd = -1;
 }
 
-/* Binds the socket to a port that is lent to it meanwhile. */
 static enum portpool_bind_result association_bind_lent(struct association *association, USHORT port,
                                                        portpool_bind_function bind, void *context)
 {
-    struct unix_lend_params params = {
-        .placeholder = reservation_placeholder(association->reservation, port),
-        .socket = association->fd,
-        .protocol = association->protocol,
-    };
-    enum portpool_bind_result result;
-
-    unix_call(UNIX_CALL_LEND, &params);
-    if (params.status) return PORTPOOL_BIND_CONFLICT;
-    result = bind(port, context);
-    params.done = result == PORTPOOL_BIND_DONE;
-    unix_call(UNIX_CALL_SETTLE, &params);
-    return result;
+    return lend_bind(reservation_placeholder(association->reservation, port), association->fd,
+                     association->protocol, port, bind, context);
 }
 
 /* Binds the socket to a port that was drawn for it; gives the port back if that fails. */
@@ -515,13 +521,69 @@ static USHORT association_draw(struct association *association, USHORT port)
     }
 }
 
-static enum portpool_status association_bind_exact(struct association *association, USHORT port,
+/* A bind beside sockets of the process that have the port. */
+struct association_join
+{
+    struct association *association;
+    USHORT port;
+    portpool_bind_function bind;
+    void *context;
+};
+
+static enum portpool_status association_join_bind(const struct association_join *join)
+{
+    switch (association_bind_lent(join->association, join->port, join->bind, join->context))
+    {
+    case PORTPOOL_BIND_DONE:
+        association_bound(join->association, join->port);
+        return PORTPOOL_SUCCESS;
+    case PORTPOOL_BIND_CONFLICT:
+        return PORTPOOL_IN_USE;
+    default:
+        return PORTPOOL_CALL_FAILED;
+    }
+}
+
+/* In a persistent range the port may have been bound by number and be uncertain: then nobody has
+ * drawn it, and nobody is to give it back. */
+static enum portpool_status association_join_persistent(const struct association_join *join)
+{
+    enum portpool_status status;
+
+    if (!persistent_lock(table_map(), UNIX_UDP, join->port)) return PORTPOOL_IN_USE;
+    status = association_join_bind(join);
+    persistent_unlock(table_map(), UNIX_UDP, join->port);
+    return status;
+}
+
+static enum portpool_status association_join_sharing(struct sharing *sharing, void *context)
+{
+    const struct association_join *join = context;
+    struct association *association = join->association;
+    BOOL persistent = reservation_is_persistent(association->reservation);
+    enum portpool_status status;
+
+    if (sharing_is_drawn_from(sharing, association->reservation) && sharing_enter(sharing))
+        association->sharing = sharing;
+    else if (!persistent)
+        return PORTPOOL_NOT_ASSOCIATED;
+    status = persistent ? association_join_persistent(join) : association_join_bind(join);
+    if (status && association->sharing) association_return_port(association);
+    return status;
+}
+
+static enum portpool_status association_bind_exact(struct association *association,
+                                                   const BYTE address[16], USHORT port,
                                                    portpool_bind_function bind, void *context)
 {
     struct reservation *reservation = association->reservation;
+    struct association_join join = {association, port, bind, context};
     enum portpool_bind_result result;
+    enum portpool_status status;
 
     if (!reservation_contains(reservation, port)) return PORTPOOL_OUTSIDE_BLOCK;
+    status = affinity_join(association->fd, address, port, association_join_sharing, &join);
+    if (status != PORTPOOL_NOT_ASSOCIATED) return status;
     if (!association_draw(association, port)) return PORTPOOL_IN_USE;
 
     result = association_bind_drawn(association, port, bind, context);
@@ -561,8 +623,8 @@ static enum portpool_status association_bind_any(struct association *association
 }
 
 static enum portpool_status association_bind_locked(struct association *association, HANDLE socket,
-                                                    USHORT port, portpool_bind_function bind,
-                                                    void *context)
+                                                    const BYTE address[16], USHORT port,
+                                                    portpool_bind_function bind, void *context)
 {
     struct reservation *reservation = association->reservation;
     enum portpool_status status;
@@ -572,8 +634,11 @@ static enum portpool_status association_bind_locked(struct association *associat
 
     if (!reservation_enter(reservation)) return PORTPOOL_INVALID_TOKEN;
     association->reclaimed = FALSE;
-    status = port ? association_bind_exact(association, port, bind, context)
+    status = port ? association_bind_exact(association, address, port, bind, context)
                   : association_bind_any(association, socket, bind, context);
+    if (!status && !association->sharing)
+        association->sharing = affinity_bound(association->inode, association->family, address,
+                                              association->port, reservation);
     /* A persistent range may be deleted while its ports are drawn: then there are none. */
     if ((status == PORTPOOL_IN_USE || status == PORTPOOL_EXHAUSTED) &&
         reservation_is_persistent(reservation) && !reservation_enter(reservation))
@@ -582,15 +647,15 @@ static enum portpool_status association_bind_locked(struct association *associat
     return status;
 }
 
-enum portpool_status association_bind(HANDLE socket, USHORT port, portpool_bind_function bind,
-                                      void *context)
+enum portpool_status association_bind(HANDLE socket, const BYTE address[16], USHORT port,
+                                      portpool_bind_function bind, void *context)
 {
     struct association *association = association_get(socket);
     enum portpool_status status;
 
     if (!association) return PORTPOOL_NOT_ASSOCIATED;
     AcquireSRWLockExclusive(&association->lock);
-    status = association_bind_locked(association, socket, port, bind, context);
+    status = association_bind_locked(association, socket, address, port, bind, context);
     /* It may be another socket by now, which has no association. */
     if (status && status != PORTPOOL_NOT_ASSOCIATED && !association_verify(association, socket))
         status = PORTPOOL_NOT_ASSOCIATED;

@@ -107,11 +107,21 @@ static enum portpool_status pool_release(HANDLE socket, UINT64 token)
     return status;
 }
 
-static enum portpool_status pool_bind(HANDLE socket, USHORT port, portpool_bind_function bind,
-                                      void *context)
+static enum portpool_status pool_set_affinity(HANDLE socket, USHORT processor)
 {
-    enum portpool_status status = association_bind(socket, port, bind, context);
+    enum portpool_status status = affinity_set(socket, processor);
 
+    TRACE("socket %p, processor %u: %s\n", socket, processor, status_name(status));
+    return status;
+}
+
+static enum portpool_status pool_bind(HANDLE socket, const BYTE address[16], USHORT port,
+                                      portpool_bind_function bind, void *context)
+{
+    enum portpool_status status = association_bind(socket, address, port, bind, context);
+
+    if (status == PORTPOOL_NOT_ASSOCIATED)
+        status = affinity_bind(socket, address, port, bind, context);
     if (status != PORTPOOL_NOT_ASSOCIATED)
         TRACE("socket %p, port %u: %s\n", socket, port, status_name(status));
     return status;
@@ -155,10 +165,12 @@ static enum portpool_status pool_bind_persistent(HANDLE socket, const BYTE addre
 static enum portpool_status pool_close(HANDLE socket, portpool_call_function close, void *context)
 {
     struct association *association = association_closing(socket);
+    UINT64 affinity = affinity_closing(socket);
     HANDLE other;
     struct acquirer *acquirer = reservation_closing(socket, &other);
     BOOL success = close(context);
 
+    if (affinity) affinity_closed(socket, affinity, success);
     if (association) association_closed(association, success);
     if (acquirer) reservation_closed(acquirer, success, other);
     if (association || acquirer)
@@ -171,6 +183,7 @@ static void pool_close_all(void)
     TRACE("\n");
     reservation_end_all();
     association_end_all();
+    affinity_end_all();
 }
 
 static enum portpool_status pool_create_persistent(enum portpool_protocol protocol, USHORT start,
@@ -246,7 +259,10 @@ static const struct portpool pool = {
     .associate = pool_associate,
     .release = pool_release,
     .awaits_port = association_awaits_port,
+    .set_affinity = pool_set_affinity,
+    .get_affinity = affinity_get,
     .bind = pool_bind,
+    .bound = affinity_bound_alone,
     .bind_interface = pool_bind_interface,
     .check_reserved = pool_check_reserved,
     .bind_persistent = pool_bind_persistent,

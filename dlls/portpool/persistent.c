@@ -283,15 +283,9 @@ enum portpool_status persistent_listen(HANDLE socket, portpool_call_function lis
 static enum portpool_status persistent_bind_lent(const struct descriptor *descriptor, USHORT port,
                                                  portpool_bind_function bind, void *context)
 {
-    struct unix_lend_params params = {.placeholder = UNIX_PLACEHOLDER_SHARED,
-                                      .socket = descriptor->fd,
-                                      .protocol = descriptor->protocol};
-
-    unix_call(UNIX_CALL_LEND, &params);
-    if (params.status) return PORTPOOL_CALL_FAILED;
-    params.done = bind(port, context) == PORTPOOL_BIND_DONE;
-    unix_call(UNIX_CALL_SETTLE, &params);
-    if (!params.done) return PORTPOOL_CALL_FAILED;
+    if (lend_bind(UNIX_PLACEHOLDER_SHARED, descriptor->fd, descriptor->protocol, port, bind,
+                  context) != PORTPOOL_BIND_DONE)
+        return PORTPOOL_CALL_FAILED;
     if (descriptor->protocol == UNIX_TCP) persistent_expect_listen();
     return PORTPOOL_SUCCESS;
 }

@@ -103,6 +103,7 @@ void reservation_end_all(void);
 /* Finds a live block of the process, or a persistent range, by its token, with a reference.
  * INVALID_TOKEN (also if it is another protocol's), ACCESS_DENIED, NO_RESOURCES. */
 enum portpool_status reservation_find(UINT protocol, UINT64 token, struct reservation **result);
+void reservation_reference(struct reservation *reservation);
 void reservation_dereference(struct reservation *reservation);
 USHORT reservation_count(const struct reservation *reservation);
 BOOL reservation_is_persistent(const struct reservation *reservation);
@@ -143,8 +144,9 @@ void association_note_acquirer(HANDLE socket);
  * that it acquired: only the wineserver can tell. */
 void association_sweep_unbound(void);
 BOOL association_awaits_port(HANDLE socket, UINT *family);
-enum portpool_status association_bind(HANDLE socket, USHORT port, portpool_bind_function bind,
-                                      void *context);
+/* The address is as in portpool.h's bind. */
+enum portpool_status association_bind(HANDLE socket, const BYTE address[16], USHORT port,
+                                      portpool_bind_function bind, void *context);
 enum portpool_status association_listen(HANDLE socket, portpool_call_function listen,
                                         void *context);
 /* Around closesocket. closing takes the association out, so that a new socket with the same handle
@@ -152,6 +154,43 @@ enum portpool_status association_listen(HANDLE socket, portpool_call_function li
 struct association *association_closing(HANDLE socket);
 void association_closed(struct association *association, BOOL success);
 void association_end_all(void);
+
+/* affinity.c: UDP sockets of this process that share a port, one a processor. */
+struct sharing;
+
+/* NOT_A_SOCKET, UNSUPPORTED_SOCKET, ALREADY_BOUND, NO_RESOURCES. */
+enum portpool_status affinity_set(HANDLE socket, USHORT processor);
+BOOL affinity_get(HANDLE socket, USHORT *processor);
+/* Has a socket with a processor, whose descriptor is fd, bound beside those that have the port at
+ * the address. bind does it, while they stay: UNIX_CALL_LEND and UNIX_CALL_SETTLE around it have
+ * the host let the socket in. What bind says; NOT_ASSOCIATED if there is nobody to share with,
+ * IN_USE if one of them has its processor. */
+typedef enum portpool_status (*sharing_bind_function)(struct sharing *sharing, void *context);
+enum portpool_status affinity_join(int fd, const BYTE address[16], USHORT port,
+                                   sharing_bind_function bind, void *context);
+/* A socket, which may have a processor, has been bound, but not by affinity_join: from now on,
+ * others may share its port. With the reservation that the port is drawn from, the sharing is the
+ * caller's to leave; NULL if there is none. */
+struct sharing *affinity_bound(UINT64 inode, UINT family, const BYTE address[16], USHORT port,
+                               struct reservation *reservation);
+BOOL sharing_is_drawn_from(const struct sharing *sharing, const struct reservation *reservation);
+/* One more socket has a port that is drawn; FALSE if the last has just left. */
+BOOL sharing_enter(struct sharing *sharing);
+/* The reservation, with a reference, which the last one to leave returns the port to; else NULL. */
+struct reservation *sharing_leave(struct sharing *sharing);
+/* The same for sockets that are not associated; see portpool.h. */
+enum portpool_status affinity_bind(HANDLE socket, const BYTE address[16], USHORT port,
+                                   portpool_bind_function bind, void *context);
+void affinity_bound_alone(HANDLE socket, const BYTE address[16]);
+/* Around closesocket: closing says what to give to closed, 0 for nothing. */
+UINT64 affinity_closing(HANDLE socket);
+void affinity_closed(HANDLE socket, UINT64 inode, BOOL success);
+void affinity_end_all(void);
+
+/* lend.c: binds the socket of a descriptor to a port that is lent to it meanwhile. placeholder is
+ * as in UNIX_CALL_LEND. */
+enum portpool_bind_result lend_bind(int placeholder, int fd, UINT protocol, USHORT port,
+                                    portpool_bind_function bind, void *context);
 
 /* interface.c: UDP sockets at specific addresses, which are not associated. */
 enum portpool_status interface_bind(HANDLE socket, USHORT port, portpool_bind_function bind,

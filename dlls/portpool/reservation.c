@@ -83,7 +83,7 @@ BOOL reservation_is_same(const struct reservation *reservation, const struct res
     return reservation->token == other->token;
 }
 
-static void reservation_reference(struct reservation *reservation)
+void reservation_reference(struct reservation *reservation)
 {
     InterlockedIncrement(&reservation->references);
 }

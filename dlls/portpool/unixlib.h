@@ -170,6 +170,31 @@ struct unix_overlap_params
         overlaps; /* out: 1 also where the host does not say; 0 if the socket has SO_REUSEADDR */
 };
 
+/* Before a UDP socket is bound beside another that has the port at the same address: that one
+ * shares the port from here on. */
+struct unix_join_params
+{
+    int32_t member;
+    int32_t socket;
+    uint32_t status; /* out: SUCCESS; IN_USE: the host would not share datagrams out to them both */
+};
+
+/* Has a socket share its port, or share it no longer. */
+struct unix_share_socket_params
+{
+    int32_t socket;
+    uint32_t share;
+};
+
+/* Says which of the sockets that share a port are whose processor's. */
+struct unix_steer_params
+{
+    int32_t socket;         /* one of them */
+    unix_uint64 processors; /* uint16_t[count]: the host's numbers, in the order of the sockets */
+    uint32_t count;
+    uint32_t status; /* out: SUCCESS, FAILED: only a datagram's flow decides which socket gets it */
+};
+
 /* One line of the journal: what was done to the store, and its place in the order of all such. */
 struct unix_journal_record
 {
@@ -280,6 +305,9 @@ enum unix_call
     UNIX_CALL_JOURNAL_READ,
     UNIX_CALL_JOURNAL_APPEND,
     UNIX_CALL_JOURNAL_TRIM,
+    UNIX_CALL_JOIN,
+    UNIX_CALL_SHARE_SOCKET,
+    UNIX_CALL_STEER,
     UNIX_CALL_FOLLOW_WINESERVER, /* no structure; comes back only if it cannot be done */
 };
 

@@ -141,20 +141,29 @@ static int bind_unassociated(struct bind_call *call)
     return bind_finish(call, status);
 }
 
+/* For a process where sockets are associated, or have a processor. */
+static int bind_tracked(struct bind_call *call)
+{
+    USHORT port = port_swap(call->address->in.sin_port);
+    enum portpool_status status;
+    BYTE mapped[16];
+
+    bind_map_address(call->address, mapped);
+    status = pool->bind((HANDLE)call->s, mapped, port, bind_to_port, call);
+    if (status != PORTPOOL_NOT_ASSOCIATED) return bind_finish(call, status);
+    if (bind_unassociated(call)) return SOCKET_ERROR;
+    pool->bound((HANDLE)call->s, mapped);
+    return 0;
+}
+
 int WINAPI bind(SOCKET s, const struct sockaddr *addr, int length)
 {
     struct bind_call call = {.s = s, .length = length};
-    enum portpool_status status;
     union address address;
 
     if (!bind_copy_address(&address, addr, &call.length)) return builtin_bind(s, addr, length);
     call.address = &address;
-    if (pool_tracks_sockets())
-    {
-        status = pool->bind((HANDLE)s, port_swap(address.in.sin_port), bind_to_port, &call);
-        if (status != PORTPOOL_NOT_ASSOCIATED) return bind_finish(&call, status);
-    }
-    return bind_unassociated(&call);
+    return pool_tracks_sockets() ? bind_tracked(&call) : bind_unassociated(&call);
 }
 
 BOOL bind_implicitly(SOCKET s)
@@ -163,6 +172,7 @@ BOOL bind_implicitly(SOCKET s)
     struct bind_call call = {.s = s, .address = &address, .length = sizeof(address.in)};
     DWORD error = GetLastError();
     enum portpool_status status;
+    BYTE mapped[16];
     UINT family;
 
     if (!pool->awaits_port((HANDLE)s, &family)) return TRUE;
@@ -171,7 +181,8 @@ BOOL bind_implicitly(SOCKET s)
         address.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
         call.length = sizeof(address.in6);
     }
-    status = pool->bind((HANDLE)s, 0, bind_to_port, &call);
+    bind_map_address(&address, mapped);
+    status = pool->bind((HANDLE)s, mapped, 0, bind_to_port, &call);
     /* Another thread was faster: bound is bound. */
     if (status != PORTPOOL_NOT_ASSOCIATED && bind_finish(&call, status)) return FALSE;
     /* The call itself may leave what was there. */

@@ -30,9 +30,8 @@ int WINAPI WSAIoctl(SOCKET s, DWORD code, LPVOID in, DWORD in_size, LPVOID out, 
 {
     int ret;
 
-    if (reservation_is_ioctl(code))
-        return reservation_ioctl(s, code, in, in_size, out, out_size, returned, overlapped,
-                                 routine);
+    if (control_is_ours(s, code))
+        return control_call(s, code, in, in_size, out, out_size, returned, overlapped, routine);
     ret = builtin_WSAIoctl(s, code, in, in_size, out, out_size, returned, overlapped, routine);
     if (!ret && code == SIO_GET_EXTENSION_FUNCTION_POINTER) ioctl_wrap_extension(in, out, out_size);
     return ret;
@@ -58,7 +57,7 @@ int WINAPI closesocket(SOCKET s)
     struct close_call call = {.s = s};
     int ret;
 
-    AcquireSRWLockShared(reservation_lock(s));
+    AcquireSRWLockShared(control_lock(s));
     if (!pool_tracks_sockets())
         ret = builtin_closesocket(s);
     else
@@ -66,7 +65,7 @@ int WINAPI closesocket(SOCKET s)
         ret = pool->close((HANDLE)s, close_call, &call) ? SOCKET_ERROR : 0;
         SetLastError(call.error);
     }
-    ReleaseSRWLockShared(reservation_lock(s));
+    ReleaseSRWLockShared(control_lock(s));
     return ret;
 }
 

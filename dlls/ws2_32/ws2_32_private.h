@@ -15,6 +15,16 @@
 #include "common/memory.h"
 #include "common/pool.h"
 
+/* In no header of mingw-w64's or Wine's. The first's input is a USHORT, the processor. */
+#define SIO_CPU_AFFINITY             _WSAIOW(IOC_VENDOR, 21)
+#define SIO_QUERY_RSS_PROCESSOR_INFO _WSAIOR(IOC_WS2, 37)
+struct socket_processor_affinity
+{
+    PROCESSOR_NUMBER processor;
+    USHORT node;
+    USHORT reserved;
+};
+
 /* Wine's own functions: see builtin.def. */
 int WINAPI builtin_bind(SOCKET, const struct sockaddr *, int);
 int WINAPI builtin_closesocket(SOCKET);
@@ -59,12 +69,12 @@ int overlapped_check(SOCKET s, WSAOVERLAPPED *overlapped,
 int overlapped_complete(SOCKET s, DWORD bytes, WSAOVERLAPPED *overlapped,
                         LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 
-/* reservation.c: the three control codes. */
-BOOL reservation_is_ioctl(DWORD code);
+/* control.c: the control codes that are ours. */
+BOOL control_is_ours(SOCKET s, DWORD code);
 /* Held, exclusively, by a call on the socket. Who closes the socket shares it. */
-SRWLOCK *reservation_lock(SOCKET s);
-int reservation_ioctl(SOCKET s, DWORD code, const void *in, DWORD in_size, void *out,
-                      DWORD out_size, DWORD *returned, WSAOVERLAPPED *overlapped,
-                      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+SRWLOCK *control_lock(SOCKET s);
+int control_call(SOCKET s, DWORD code, const void *in, DWORD in_size, void *out, DWORD out_size,
+                 DWORD *returned, WSAOVERLAPPED *overlapped,
+                 LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 
 #endif

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "../conformance/target.h"
+#include "../ws2_32/processor.h"
 
 #include <ws2spi.h>
 
@@ -171,6 +172,34 @@ static void test_reservation(int family, int type, int protocol)
     check_call(0, CloseSocket, associated);
     check_call(0, CloseSocket, stranger);
     check_call(WSAENOTSOCK, CloseSocket, stranger);
+}
+
+/* Two sockets on one port, each with a processor, where there are two. */
+static void test_affinity(int family)
+{
+    SOCKET first = table_socket(family, SOCK_DGRAM, IPPROTO_UDP);
+    SOCKET second = table_socket(family, SOCK_DGRAM, IPPROTO_UDP);
+    USHORT processor = 0;
+    SYSTEM_INFO info;
+    DWORD returned;
+    int error;
+
+    GetSystemInfo(&info);
+    error = table_ioctl(first, SIO_CPU_AFFINITY, &processor, sizeof(processor), NULL, 0, &returned);
+    ok(!error && !returned, "got error %d, %lu bytes\n", error, returned);
+    error = table_bind(first, family, TRUE, 0);
+    ok(!error, "bind: error %d\n", error);
+    table_ioctl(second, SIO_CPU_AFFINITY, &processor, sizeof(processor), NULL, 0, &returned);
+    error = table_bind(second, family, TRUE, table_port(first));
+    ok(error == WSAEADDRINUSE, "the same processor: got error %d\n", error);
+    processor = 1;
+    error =
+        table_ioctl(second, SIO_CPU_AFFINITY, &processor, sizeof(processor), NULL, 0, &returned);
+    ok(error == (info.dwNumberOfProcessors > 1 ? 0 : WSAEINVAL), "got error %d\n", error);
+    error = table_bind(second, family, TRUE, table_port(first));
+    ok(error == (info.dwNumberOfProcessors > 1 ? 0 : WSAEADDRINUSE), "got error %d\n", error);
+    check_call(0, CloseSocket, first);
+    check_call(0, CloseSocket, second);
 }
 
 /* lpErrno may be anything, as any other pointer. */
@@ -520,6 +549,8 @@ START_TEST(provider)
     {
         if (!kind->dual) test_reservation(kind->family, kind->type, kind->protocol);
     }
+    test_affinity(AF_INET);
+    test_affinity(AF_INET6);
     test_error_pointer();
     test_routine();
     test_tcp(AF_INET);

@@ -11,6 +11,7 @@ PORTTABLE_TESTS = native/porttable native/porttable-persistent native/porttable-
 	native/porttable-sharing native/porttable-threads
 HOST_TESTS = native/process native/sockets native/watch native/placeholder native/occupied \
 	native/privileged native/automatic native/lending native/restore native/shared \
+	native/sharing \
 	native/users native/journal native/unixlib
 NATIVE_TESTS = $(PORTTABLE_TESTS) native/porttable-threads-tsan native/porttable-sharing-tsan \
 	native/rangename native/requestslot native/netsh-arguments $(HOST_TESTS) \

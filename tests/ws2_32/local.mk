@@ -3,15 +3,17 @@
 # Tests of ws2_32 in the manner of Wine's: one program, a test a file. tests/run-windows runs each
 # in a process of its own, in a prefix made for the purpose.
 
-WS2_32_TESTS = acquire associate bind close exports extension handles host implicit \
+WS2_32_TESTS = acquire affinity associate bind close exports extension handles host implicit \
 	inflight input interface kinds lasterror leak many memory msquic \
-	overlapped process release restart threads
+	overlapped process release restart sharing threads
 WS2_32_TEST_C = $(WS2_32_TESTS:%=tests/ws2_32/%.c)
 WS2_32_TEST_H = include/wine/test.h
 # These serve other test programs too.
 TEST_UTIL_C = tests/ws2_32/exporttable.c tests/ws2_32/outsider.c tests/ws2_32/peer.c \
+	tests/ws2_32/processor.c \
 	tests/ws2_32/util.c
 TEST_UTIL_H = tests/ws2_32/exporttable.h tests/ws2_32/outsider.h tests/ws2_32/peer.h \
+	tests/ws2_32/processor.h \
 	tests/ws2_32/util.h
 WS2_32_TEST = $(windir)/ws2_32_test.exe
 

@@ -13,6 +13,7 @@
 #include "occupied.h"
 #include "placeholder.h"
 #include "process.h"
+#include "sharing.h"
 #include "sockets.h"
 #include "watch.h"
 #include "wineserver.h"
@@ -247,6 +248,30 @@ static int32_t call_journal_trim(void *args)
     return 0;
 }
 
+static int32_t call_join(void *args)
+{
+    struct unix_join_params *params = args;
+
+    params->status = sharing_join(params->member, params->socket);
+    return 0;
+}
+
+static int32_t call_share_socket(void *args)
+{
+    const struct unix_share_socket_params *params = args;
+
+    sharing_set(params->socket, params->share);
+    return 0;
+}
+
+static int32_t call_steer(void *args)
+{
+    struct unix_steer_params *params = args;
+
+    params->status = sharing_steer(params->socket, call_pointer(params->processors), params->count);
+    return 0;
+}
+
 static int32_t call_follow_wineserver(void *args)
 {
     (void)args;
@@ -282,6 +307,9 @@ __attribute__((visibility("default"))) const call_function __wine_unix_call_func
     [UNIX_CALL_JOURNAL_READ] = call_journal_read,
     [UNIX_CALL_JOURNAL_APPEND] = call_journal_append,
     [UNIX_CALL_JOURNAL_TRIM] = call_journal_trim,
+    [UNIX_CALL_JOIN] = call_join,
+    [UNIX_CALL_SHARE_SOCKET] = call_share_socket,
+    [UNIX_CALL_STEER] = call_steer,
     [UNIX_CALL_FOLLOW_WINESERVER] = call_follow_wineserver,
 };
 
