@@ -3,9 +3,11 @@
 # make bench: measures what is in the build tree under Wine, prints a table, and writes bench.json.
 
 BENCH = $(windir)/obj/tools/bench/bench.exe
+BENCH_LISTENER = $(windir)/obj/tools/bench/listener.exe
 BENCH_NATIVE = $(unixdir)/obj/tools/bench/native
 
-EXTRA_DIST += tools/bench/bench.c tools/bench/budgets.json tools/bench/native.c \
+EXTRA_DIST += tools/bench/bench.c tools/bench/budgets.json tools/bench/listener.c \
+	tools/bench/native.c \
 	tools/bench/report.jq tools/bench/run tools/bench/table.jq
 CLEANFILES = bench.json
 
@@ -14,10 +16,14 @@ $(BENCH): $(srcdir)/tools/bench/bench.c
 	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -liphlpapi \
 		-ladvapi32
 
+$(BENCH_LISTENER): $(srcdir)/tools/bench/listener.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -lntdll
+
 $(BENCH_NATIVE): $(srcdir)/tools/bench/native.c
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(CC) -O2 -g -std=gnu11 $(WARNINGS) $(CFLAGS) -o $@ $<
 
 .PHONY: bench
-bench: all $(BENCH) $(BENCH_NATIVE)
+bench: all $(BENCH) $(BENCH_LISTENER) $(BENCH_NATIVE)
 	$(srcdir)/tools/bench/run $(BENCHFLAGS) . tools/tawny
