@@ -13,9 +13,13 @@ HOST_TESTS = native/process native/sockets native/watch native/placeholder nativ
 	native/privileged native/automatic native/lending native/restore native/shared \
 	native/sharing \
 	native/users native/journal native/unixlib
-NATIVE_TESTS = $(PORTTABLE_TESTS) native/porttable-threads-tsan native/porttable-sharing-tsan \
-	native/rangename native/requestslot native/netsh-arguments $(HOST_TESTS) \
-	native/outsider-protocol
+# Those that have threads are made once more, with ThreadSanitizer.
+PORTTABLE_TSAN_TESTS = native/porttable-threads-tsan native/porttable-sharing-tsan
+HOST_TSAN_TESTS = native/lending-tsan native/occupied-tsan native/process-tsan \
+	native/restore-tsan native/shared-tsan
+NATIVE_TESTS = $(PORTTABLE_TESTS) $(PORTTABLE_TSAN_TESTS) \
+	native/rangename native/requestslot native/requestslot-tsan native/netsh-arguments \
+	$(HOST_TESTS) $(HOST_TSAN_TESTS) native/outsider-protocol
 
 NATIVE_TEST_H = tests/native/network.h tests/native/outsiders.h tests/native/test.h
 PORTTABLE_FILES = dlls/portpool/porttable.c dlls/portpool/porttable.h
@@ -38,7 +42,7 @@ $(PORTTABLE_TESTS): native/%: tests/native/%.c $(NATIVE_TEST_H) $(PORTTABLE_FILE
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^) -pthread
 
-native/porttable-%-tsan: tests/native/porttable-%.c $(NATIVE_TEST_H) $(PORTTABLE_FILES)
+$(PORTTABLE_TSAN_TESTS): native/%-tsan: tests/native/%.c $(NATIVE_TEST_H) $(PORTTABLE_FILES)
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE_THREADS) -o $@ $(filter %.c,$^) -pthread
 
@@ -54,10 +58,20 @@ native/requestslot: tests/native/requestslot.c $(NATIVE_TEST_H) $(REQUESTSLOT_FI
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^) -pthread
 
+native/requestslot-tsan: tests/native/requestslot.c $(NATIVE_TEST_H) $(REQUESTSLOT_FILES)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE_THREADS) -o $@ $(filter %.c,$^) -pthread
+
 $(HOST_TESTS): native/%: tests/native/%.c tests/native/network.c $(NATIVE_TEST_H) \
 		$(PORTPOOL_UNIX_C) $(PORTPOOL_UNIX_H)
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.c,$^) -pthread -ldl
+
+$(HOST_TSAN_TESTS): native/%-tsan: tests/native/%.c tests/native/network.c $(NATIVE_TEST_H) \
+		$(PORTPOOL_UNIX_C) $(PORTPOOL_UNIX_H)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)$(CC) $(NATIVE_CFLAGS) $(CFLAGS) $(SANITIZE_THREADS) -o $@ $(filter %.c,$^) \
+		-pthread -ldl
 
 native/outsider-protocol: tests/native/outsider-protocol.c tests/native/network.c $(NATIVE_TEST_H)
 	@$(MKDIR_P) $(@D)
