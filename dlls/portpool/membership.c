@@ -10,10 +10,6 @@
  */
 #include "portpool_private.h"
 
-#include "tawny_debug.h"
-
-WINE_DEFAULT_DEBUG_CHANNEL(portpool);
-
 struct membership membership_of(const struct store_range *range)
 {
     struct membership membership;

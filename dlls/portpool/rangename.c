@@ -34,10 +34,11 @@ bool range_name_parse(const uint16_t *name, uint32_t length, struct range_name *
 
 void range_name_format(const struct range_name *range, uint16_t name[RANGE_NAME_LENGTH + 1])
 {
+    static const uint8_t digits[] = "0123456789abcdef";
     const uint8_t bytes[] = {range->start >> 8, range->start & 255, range->count & 255,
                              range->count >> 8};
 
     for (unsigned int i = 0; i < RANGE_NAME_LENGTH; i++)
-        name[i] = "0123456789abcdef"[bytes[i / 2] >> (i % 2 ? 0 : 4) & 15];
+        name[i] = digits[bytes[i / 2] >> (i % 2 ? 0 : 4) & 15];
     name[RANGE_NAME_LENGTH] = 0;
 }

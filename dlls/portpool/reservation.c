@@ -481,7 +481,7 @@ static BOOL reservation_make_room(UINT protocol, USHORT port)
 static enum portpool_status reservation_hold_some(struct reservation *reservation, USHORT start)
 {
     enum portpool_status status;
-    USHORT conflict;
+    USHORT conflict = 0;
 
     for (;;)
     {

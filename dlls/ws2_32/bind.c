@@ -6,10 +6,6 @@
  */
 #include "ws2_32_private.h"
 
-#include "tawny_debug.h"
-
-WINE_DEFAULT_DEBUG_CHANNEL(ws2_32);
-
 /* As the host numbers it. */
 #define HOST_AF_INET6 10
 

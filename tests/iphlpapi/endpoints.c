@@ -118,7 +118,7 @@ static const struct view views[] = {
          dwLocalAddr, 0),
 };
 
-#define for_each_view(view) for (view = views; view < views + ARRAYSIZE(views); view++)
+#define for_each_view(view) for ((view) = views; (view) < views + ARRAYSIZE(views); (view)++)
 
 /* A socket that is to be in the tables, or a row of one. */
 struct endpoint

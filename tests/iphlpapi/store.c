@@ -352,7 +352,7 @@ static void write_registry_file(const char *path, BOOL wide)
     DWORD written, i;
     BOOL ret;
 
-    for (i = 1; i < ARRAYSIZE(text); i++) text[i] = registry_file[i - 1];
+    for (i = 1; i < ARRAYSIZE(text); i++) text[i] = (unsigned char)registry_file[i - 1];
     if (wide)
         ret = WriteFile(file, text, sizeof(text), &written, NULL);
     else

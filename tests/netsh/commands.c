@@ -8,8 +8,8 @@
 
 /* %1$u does not exist here: each has one place for a port, and means two ports from there on. */
 static const char *const additions[] = {
-    "interface ipv4 add excludedportrange protocol=tcp startport=%u numberofports=2 "
-    "store=persistent",
+    ("interface ipv4 add excludedportrange protocol=tcp startport=%u numberofports=2 "
+     "store=persistent"),
     "interface ipv4 add excludedportrange protocol=tcp startport=%u numberofports=2",
     "int ipv4 add excludedportrange protocol=tcp numberofports=2 startport=%u",
     "int ipv4 add excludedportrange store=persistent numberofports=2 startport=%u protocol=tcp",
@@ -56,8 +56,8 @@ static void test_deletions(void)
 {
     static const char *const deletions[] = {
         "interface ipv4 delete excludedportrange protocol=udp startport=%u numberofports=3",
-        "interface ipv6 delete excludedportrange protocol=udp startport=%u numberofports=3 "
-        "store=persistent",
+        ("interface ipv6 delete excludedportrange protocol=udp startport=%u numberofports=3 "
+         "store=persistent"),
         "int ipv4 del ex udp %u 3",
         "int ipv4 delete excludedportrange numberofports=3 startport=%u protocol=UDP",
         "i i d e u %u 3",

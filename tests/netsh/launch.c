@@ -112,8 +112,8 @@ static void test_unknown(void)
         "int ipv6 isatap set state disabled",
         "int tcp set global autotuninglevel=normal",
         "interface portproxy add v4tov4 listenport=8080 connectport=80 connectaddress=127.0.0.1",
-        "advfirewall firewall add rule name=\"A rule\" dir=in action=allow protocol=TCP "
-        "localport=80",
+        ("advfirewall firewall add rule name=\"A rule\" dir=in action=allow protocol=TCP "
+         "localport=80"),
         "firewall add portopening protocol = TCP port = 80 name = Web mode = ENABLE",
         "http add urlacl url=http://+:80/ user=Everyone",
         "-r another int ipv4 add excludedportrange tcp 5000 1",

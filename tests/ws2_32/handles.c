@@ -274,7 +274,7 @@ static void test_peer_closes(const struct kind *kind, enum way way)
     peer_ask(&peer, 0, "close %u %u", number_of(kind), (UINT)theirs);
     check_reserved(kind, block.start);
     peer_end(&peer, PEER_EXIT);
-    theirs = give(owner, way, &peer);
+    give(owner, way, &peer);
     peer_end(&peer, PEER_TERMINATE);
     check_reserved(kind, block.start);
     check_close(draw(kind, &block, NULL));

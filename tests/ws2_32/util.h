@@ -43,7 +43,7 @@ enum
 };
 extern const struct kind kinds[KIND_COUNT];
 
-#define for_each_kind(kind) for (kind = kinds; kind < kinds + KIND_COUNT; kind++)
+#define for_each_kind(kind) for ((kind) = kinds; (kind) < kinds + KIND_COUNT; (kind)++)
 
 /* An INET_PORT_RESERVATION_INSTANCE. */
 struct block

@@ -687,7 +687,7 @@ static int bench_serve(void)
         {"time", serve_time},   {"hold", serve_hold},     {"create", serve_create},
         {"store", serve_store}, {"delete", serve_delete}, {"restart", serve_restart},
     };
-    char line[80], command[8], name[8];
+    char line[80], command[8] = "", name[8];
     unsigned int start, count, i;
 
     while (fgets(line, sizeof(line), stdin))

@@ -223,8 +223,7 @@ static void host_conclude(struct looking *looking, UT_array *uses)
     }
     array_sort(uses, use_compare);
     for (unsigned int i = utarray_len(uses); i-- > 1;)
-        if (!use_compare(utarray_eltptr(uses, i - 1), utarray_eltptr(uses, i)))
-            utarray_erase(uses, i, 1);
+        if (!use_compare(array_item(uses, i - 1), array_item(uses, i))) utarray_erase(uses, i, 1);
 }
 
 void host_find(struct host *host, UT_array *uses)

@@ -22,7 +22,7 @@ noreturn void memory_fail(void);
 
 static inline void *array_item(const UT_array *array, unsigned int number)
 {
-    return utarray_eltptr(array, number);
+    return _utarray_eltptr(array, number);
 }
 
 /* An empty array has no memory that qsort would do with. */

@@ -34,7 +34,9 @@ static bool screen_is_set(const char *variable)
 
 static bool screen_has_colours(void)
 {
-    return screen_is_set("TERM") && strcmp(getenv("TERM"), "dumb") && !screen_is_set("NO_COLOR");
+    const char *terminal = getenv("TERM");
+
+    return terminal && *terminal && strcmp(terminal, "dumb") && !screen_is_set("NO_COLOR");
 }
 
 static unsigned int screen_find_width(void)
