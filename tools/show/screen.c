@@ -4,6 +4,7 @@
  * Copyright 2026 the Tawny authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "memory.h"
 #include "screen.h"
 #include "text.h"
 
@@ -92,8 +93,10 @@ void screen_wrap(struct screen *screen, const char *words, unsigned int column)
     {
         size_t length = strcspn(words, " ");
         char *word = strndup(words, length);
-        unsigned int width = text_width(word);
+        unsigned int width;
 
+        if (!word) memory_fail();
+        width = text_width(word);
         if (at > column && at + 1 + width > screen->width)
         {
             fprintf(screen->file, "\n%*s", column, "");
