@@ -19,8 +19,8 @@ static const char *const additions[] = {
     "int ipv4 add excludedportrange startport=%u tcp 2",
     "interface ipv6 add excludedportrange tcp %u 2",
     "interface ip add excludedportrange tcp %u 2",
-    "INTERFACE IPV4 ADD EXCLUDEDPORTRANGE PROTOCOL=TCP STARTPORT=%u NUMBEROFPORTS=2 "
-    "STORE=PERSISTENT",
+    ("INTERFACE IPV4 ADD EXCLUDEDPORTRANGE PROTOCOL=TCP STARTPORT=%u NUMBEROFPORTS=2 "
+     "STORE=PERSISTENT"),
     "Int IPv4 Add ExcludedPortRange Protocol=Tcp StartPort=%u NumberOfPorts=2 Store=Persistent",
     "i i a e t %u 2 p",
     "int ip add ex prot=tcp start=%u num=2 sto=pers",
