@@ -196,6 +196,16 @@ void port_table_publish_block(struct port_table *table, unsigned int protocol, u
     entry_change(&table->entries[protocol][start], first, first | ENTRY_FIRST);
 }
 
+/* How many ports the range or block has that is published at a port. One that is impossible was
+ * written by somebody else than us: then there is none. */
+static uint16_t published_count(const struct port_table *table, unsigned int protocol,
+                                uint16_t start)
+{
+    uint16_t count = __atomic_load_n(&table->counts[protocol][start], __ATOMIC_ACQUIRE);
+
+    return start && start + count <= PORT_TABLE_PORTS ? count : 0;
+}
+
 /* Says whether a published block begins at a port with this entry. */
 static bool entry_begins_block(uint64_t entry)
 {
@@ -211,7 +221,7 @@ uint16_t port_table_find_block(const struct port_table *table, unsigned int prot
 
     if (!entry_begins_block(old)) return 0;
     *owner = entry_owner(old);
-    count = __atomic_load_n(&table->counts[protocol][start], __ATOMIC_ACQUIRE);
+    count = published_count(table, protocol, start);
     now = entry_load(entry);
     /* If that was another block's count already, this one is gone by now. */
     return entry_begins_block(now) && entry_owner(now) == *owner ? count : 0;
@@ -454,7 +464,7 @@ uint16_t port_table_find_token(const struct port_table *table, unsigned int prot
     *start = token;
     published = &table->tokens[protocol][*start];
     if (__atomic_load_n(published, __ATOMIC_ACQUIRE) != token) return 0;
-    count = __atomic_load_n(&table->counts[protocol][*start], __ATOMIC_ACQUIRE);
+    count = published_count(table, protocol, *start);
     /* If that was the next range's count already, the token is gone by now. */
     return __atomic_load_n(published, __ATOMIC_ACQUIRE) == token ? count : 0;
 }
