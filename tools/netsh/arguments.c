@@ -433,7 +433,8 @@ static void parse_pushd(struct netsh_place *place, struct parsing *parsing)
     if (place->depth < NETSH_PUSHED_MOST) place->pushed[place->depth] = place->context;
     place->depth++;
     if (!is_at_end(parsing)) parse_context(place, parsing);
-    parsing->command->action = NETSH_NOTHING;
+    /* A command behind the context is none, right or wrong. */
+    *parsing->command = (struct netsh_command){.action = NETSH_NOTHING};
 }
 
 static void parse_popd(struct netsh_place *place)
