@@ -85,6 +85,15 @@ static void check_drawn(const struct operation *operation, uint16_t port, enum p
          "drew %u, which is another's", port);
 }
 
+/* Nothing is left of what was begun, up to where it came to an end. */
+static void check_conflict(const struct operation *operation, uint16_t conflict)
+{
+    must(conflict >= operation->start && conflict < operation->start + operation->count,
+         "conflict at %u", conflict);
+    for (uint32_t port = operation->start; port < conflict; port++)
+        must((entry_of(operation, port) & KIND) == PORT_FREE, "%u is not free", port);
+}
+
 static void claim(const struct operation *operation)
 {
     uint16_t conflict = 0;
@@ -92,8 +101,7 @@ static void claim(const struct operation *operation)
     if (!port_table_claim(table, operation->protocol, operation->start, operation->count,
                           operation->owner, owner_alive, &conflict))
     {
-        must(conflict >= operation->start && conflict < operation->start + operation->count,
-             "conflict at %u", conflict);
+        check_conflict(operation, conflict);
         return;
     }
     for (uint32_t i = 0; i < operation->count; i++)
@@ -110,8 +118,18 @@ static void give_back(const struct operation *operation)
         must(!is_owned(operation, operation->start + i), "%u is not free", operation->start + i);
 }
 
+static uint32_t count_persistent(const struct operation *operation)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < operation->count; i++)
+        count += (entry_of(operation, operation->start + i) & KIND) == PORT_PERSISTENT;
+    return count;
+}
+
 static void claim_persistent(const struct operation *operation)
 {
+    uint32_t before = count_persistent(operation);
     uint16_t conflict = 0;
     bool claimed = port_table_claim_persistent(table, operation->protocol, operation->start,
                                                operation->count, owner_alive, &conflict);
@@ -120,11 +138,12 @@ static void claim_persistent(const struct operation *operation)
     {
         must(conflict >= operation->start && conflict < operation->start + operation->count,
              "conflict at %u", conflict);
+        must(count_persistent(operation) == before, "some of %u are persistent now",
+             operation->count);
         return;
     }
-    for (uint32_t i = 0; i < operation->count; i++)
-        must((entry_of(operation, operation->start + i) & KIND) == PORT_PERSISTENT,
-             "%u is not persistent", operation->start + i);
+    must(count_persistent(operation) == operation->count, "not all of %u are persistent",
+         operation->count);
     port_table_publish(table, operation->protocol, operation->start, operation->count,
                        (uint64_t)operation->number << 16 | operation->start);
 }
