@@ -233,7 +233,7 @@ check "doctor finds nothing wrong" prints 0 "^ok     Tawny in the prefix: up to 
 check "run runs a program that reserves ports" prints 0 "^SIO_RELEASE_PORT_RESERVATION succeeded" \
     as_user "$installed" run reserve.exe inet6 udp 0 10
 check "plain Wine knows of no reservations" prints 1 "failed with error 10045" \
-    as_user "$wine" "$(dirname "$(dirname "$(find "$work/staged" -name portpool.so)")")/x86_64-windows/reserve.exe" \
+    as_user "$wine" "$(find "$work/staged" -path '*/x86_64-windows/reserve.exe')" \
     inet6 udp 0 10
 as_user "$wineserver" -k
 as_user "$wineserver" -w
