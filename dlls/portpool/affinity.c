@@ -25,6 +25,8 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 /* As the host numbers it. */
 #define HOST_AF_INET 2
 
+#define NO_PROCESSOR 0xffff
+
 /* Sockets that were closed otherwise than by closesocket are looked for when there are this many
  * more than were left the last time. */
 #define AFFINITY_SWEEP 64
@@ -129,7 +131,9 @@ static void sharing_steer(const struct sharing *sharing, int fd)
     const struct affinity *member;
 
     if (!processors) return;
-    DL_FOREACH(sharing->members, member) processors[member->place] = member->processor;
+    /* One that is closed, and lives on for a moment, is to get no more than the host gives it. */
+    DL_FOREACH(sharing->members, member)
+    processors[member->place] = member->socket ? member->processor : NO_PROCESSOR;
     params.processors = (ULONG_PTR)processors;
     unix_call(UNIX_CALL_STEER, &params);
     /* Each datagram still reaches one of them. */
@@ -140,16 +144,27 @@ static void sharing_steer(const struct sharing *sharing, int fd)
     HeapFree(GetProcessHeap(), 0, processors);
 }
 
-/* Opens the member that was bound last; the caller closes it. FALSE if it cannot be had. */
-static BOOL sharing_open_last(const struct sharing *sharing, struct descriptor *descriptor)
+static BOOL affinity_open(const struct affinity *affinity, struct descriptor *descriptor)
 {
-    const struct affinity *last = sharing->members->prev;
-
-    if (!last->socket || descriptor_open(last->socket, descriptor)) return FALSE;
-    if (descriptor_inode(descriptor->fd) == last->inode) return TRUE;
+    if (!affinity->socket || descriptor_open(affinity->socket, descriptor)) return FALSE;
+    if (descriptor_inode(descriptor->fd) == affinity->inode) return TRUE;
     /* Closed with CloseHandle, and its handle given to another socket. */
     descriptor_close(descriptor->fd);
     return FALSE;
+}
+
+/* Opens the member that was bound last, of those that are not closed; the caller closes it. FALSE
+ * if there is none. */
+static BOOL sharing_open_last(const struct sharing *sharing, struct descriptor *descriptor)
+{
+    const struct affinity *member = sharing->members->prev;
+
+    while (!affinity_open(member, descriptor))
+    {
+        if (member == sharing->members) return FALSE;
+        member = member->prev;
+    }
+    return TRUE;
 }
 
 /* Says whether the member that was bound last has to share when nothing is being bound. */
@@ -552,11 +567,12 @@ void affinity_bound_alone(HANDLE socket, const BYTE address[16])
     descriptor_close(descriptor.fd);
 }
 
-UINT64 affinity_closing(HANDLE socket)
+UINT64 affinity_closing(HANDLE socket, HANDLE *other)
 {
     struct affinity *affinity;
     UINT64 inode = 0;
 
+    *other = NULL;
     if (!affinity_count) return 0;
     AcquireSRWLockExclusive(&affinities_lock);
     HASH_FIND(hh_socket, affinities_by_socket, &socket, sizeof(socket), affinity);
@@ -566,43 +582,35 @@ UINT64 affinity_closing(HANDLE socket)
         affinity_detach(affinity);
     }
     ReleaseSRWLockExclusive(&affinities_lock);
+    if (inode && !endpoint_is_last_handle(socket)) endpoint_find_own(inode, socket, other);
     return inode;
 }
 
-/* Says whether the socket is gone, and forgets it then. */
-static BOOL affinity_is_gone(UINT64 inode)
+/* Forgets the socket if it is gone; if a receive that is still pending keeps it for a moment, has
+ * the others do without it already. Needs the lock. */
+static void affinity_close(struct affinity *affinity)
 {
+    watch_sweep(&affinity->watch);
+    if (affinity->watch.gone)
+        affinity_end(affinity);
+    else if (affinity->sharing)
+        sharing_settle(affinity->sharing);
+}
+
+void affinity_closed(HANDLE socket, HANDLE other, UINT64 inode, BOOL success)
+{
+    HANDLE now = success ? other : socket;
     struct affinity *affinity;
-    BOOL gone = TRUE;
 
     AcquireSRWLockExclusive(&affinities_lock);
-    if ((affinity = affinity_find(inode)))
+    if ((affinity = affinity_find(inode)) && !affinity->socket)
     {
-        watch_sweep(&affinity->watch);
-        if ((gone = affinity->watch.gone)) affinity_end(affinity);
+        if (now)
+            affinity_attach(affinity, now);
+        else
+            affinity_close(affinity);
     }
     ReleaseSRWLockExclusive(&affinities_lock);
-    return gone;
-}
-
-/* The socket is known by this handle from now on. */
-static void affinity_move(UINT64 inode, HANDLE socket)
-{
-    struct affinity *affinity;
-
-    AcquireSRWLockExclusive(&affinities_lock);
-    if ((affinity = affinity_find(inode)) && !affinity->socket) affinity_attach(affinity, socket);
-    ReleaseSRWLockExclusive(&affinities_lock);
-}
-
-void affinity_closed(HANDLE socket, UINT64 inode, BOOL success)
-{
-    HANDLE other = NULL;
-
-    if (!success)
-        affinity_move(inode, socket);
-    else if (!affinity_is_gone(inode) && endpoint_find_own(inode, NULL, &other) && other)
-        affinity_move(inode, other);
 }
 
 void affinity_end_all(void)

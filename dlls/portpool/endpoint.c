@@ -169,6 +169,14 @@ BOOL endpoint_is(HANDLE socket, UINT64 inode)
     return same;
 }
 
+BOOL endpoint_is_last_handle(HANDLE socket)
+{
+    PUBLIC_OBJECT_BASIC_INFORMATION info;
+
+    return !NtQueryObject(socket, ObjectBasicInformation, &info, sizeof(info), NULL) &&
+           info.HandleCount == 1;
+}
+
 BOOL endpoint_find_own(UINT64 inode, HANDLE except, HANDLE *found)
 {
     struct handle_list *list;

@@ -165,12 +165,12 @@ static enum portpool_status pool_bind_persistent(HANDLE socket, const BYTE addre
 static enum portpool_status pool_close(HANDLE socket, portpool_call_function close, void *context)
 {
     struct association *association = association_closing(socket);
-    UINT64 affinity = affinity_closing(socket);
-    HANDLE other;
+    HANDLE other, other_of_affinity;
+    UINT64 affinity = affinity_closing(socket, &other_of_affinity);
     struct acquirer *acquirer = reservation_closing(socket, &other);
     BOOL success = close(context);
 
-    if (affinity) affinity_closed(socket, affinity, success);
+    if (affinity) affinity_closed(socket, other_of_affinity, affinity, success);
     if (association) association_closed(association, success);
     if (acquirer) reservation_closed(acquirer, success, other);
     if (association || acquirer)

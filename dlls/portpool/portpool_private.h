@@ -182,9 +182,10 @@ struct reservation *sharing_leave(struct sharing *sharing);
 enum portpool_status affinity_bind(HANDLE socket, const BYTE address[16], USHORT port,
                                    portpool_bind_function bind, void *context);
 void affinity_bound_alone(HANDLE socket, const BYTE address[16]);
-/* Around closesocket: closing says what to give to closed, 0 for nothing. */
-UINT64 affinity_closing(HANDLE socket);
-void affinity_closed(HANDLE socket, UINT64 inode, BOOL success);
+/* Around closesocket: closing tells the socket's inode, 0 if it has no processor, and another handle
+ * of it in this process, if there is one. */
+UINT64 affinity_closing(HANDLE socket, HANDLE *other);
+void affinity_closed(HANDLE socket, HANDLE other, UINT64 inode, BOOL success);
 void affinity_end_all(void);
 
 /* lend.c: binds the socket of a descriptor to a port that is lent to it meanwhile. placeholder is
@@ -334,6 +335,8 @@ void hold_mark_used(UINT protocol, USHORT first, USHORT last, const UINT64 *port
 /* endpoint.c: sockets by their handles. Says whether a handle of this process stands for the host
  * socket with this inode. */
 BOOL endpoint_is(HANDLE socket, UINT64 inode);
+/* Says whether no other handle stands for the same socket, in this process or another. */
+BOOL endpoint_is_last_handle(HANDLE socket);
 /* Finds a handle of this process that stands for the host socket, but for one; NULL if there is
  * none. FALSE if that is not to be known. Takes long. */
 BOOL endpoint_find_own(UINT64 inode, HANDLE except, HANDLE *found);

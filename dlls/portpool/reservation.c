@@ -6,8 +6,6 @@
  */
 #include "portpool_private.h"
 
-#include <winternl.h>
-
 #include "hash.h"
 #include "tawny_debug.h"
 #include "utlist.h"
@@ -601,15 +599,6 @@ void reservation_sweep(void)
     ReleaseSRWLockExclusive(&sweep_lock);
 }
 
-/* Says whether no other handle stands for the same socket, in this process or another. */
-static BOOL is_last_handle(HANDLE socket)
-{
-    PUBLIC_OBJECT_BASIC_INFORMATION info;
-
-    return !NtQueryObject(socket, ObjectBasicInformation, &info, sizeof(info), NULL) &&
-           info.HandleCount == 1;
-}
-
 struct acquirer *reservation_closing(HANDLE socket, HANDLE *other)
 {
     struct acquirer *acquirer;
@@ -627,7 +616,8 @@ struct acquirer *reservation_closing(HANDLE socket, HANDLE *other)
     /* Asked before the handle is closed, for afterwards nothing can be asked about it. That the
      * host's socket is gone says nothing in time: a receive still pending keeps it open until its
      * thread has heard of the end. */
-    if (acquirer && !is_last_handle(socket) && !endpoint_find_own(acquirer->inode, socket, other))
+    if (acquirer && !endpoint_is_last_handle(socket) &&
+        !endpoint_find_own(acquirer->inode, socket, other))
         *other = socket; /* Not to know is to leave things as they are, until the next sweep. */
     return acquirer;
 }

@@ -156,7 +156,6 @@ static int control_set_processor(const struct control_call *call)
     enum portpool_status status;
     SYSTEM_INFO system;
 
-    /* What is wrong with the socket comes first: that its kind has no processors, above all. */
     GetSystemInfo(&system);
     if (call->input.processor >= system.dwNumberOfProcessors)
         return argument_error_code(call->s, WSAEINVAL);

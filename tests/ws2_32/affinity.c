@@ -317,6 +317,36 @@ static void test_closing(const struct kind *kind)
     for_each_order(3, close_in_order, &closing);
 }
 
+/* A receive that is pending keeps a socket for a moment after it is closed: that is in nobody's
+ * way, nor does it keep the next from the processor. */
+static void test_pending(const struct kind *kind)
+{
+    OVERLAPPED overlapped[3] = {{0}};
+    USHORT port = find_ports(1);
+    char text[3][16] = {{0}};
+    unsigned int i, closed;
+    SOCKET sockets[3];
+
+    open_sharing(kind, sockets, 3, port, 0);
+    for (closed = 0; closed < 6; closed++)
+    {
+        for (i = 0; i < 3; i++)
+        {
+            WSABUF buffer = {sizeof(text[i]), text[i]};
+            DWORD flags = 0;
+
+            if (closed && i != (closed - 1) % 3) continue;
+            WSARecv(sockets[i], &buffer, 1, NULL, &flags, &overlapped[i], NULL);
+        }
+        check_close(sockets[closed % 3]);
+        check_beside(kind, NULL, 0, port, -1, 0, WSAEADDRINUSE);
+        sockets[closed % 3] = open_for_processor(kind, closed % 3);
+        check_bind(sockets[closed % 3], port, 0);
+    }
+    for (i = 0; i < 3; i++) check_close(sockets[i]);
+    check_unreserved(kind, port);
+}
+
 /* A duplicate is the same socket, and keeps it. */
 static void test_duplicate(const struct kind *kind)
 {
@@ -553,6 +583,7 @@ static void test_kind(unsigned int index)
     test_reserved(kind);
     test_released(kind);
     test_closing(kind);
+    test_pending(kind);
     test_duplicate(kind);
     test_persistent(kind);
     test_processes(index);
