@@ -217,7 +217,13 @@ static bool placeholder_look(struct holding *holding)
 static bool placeholder_barred(struct holding *holding, uint16_t port)
 {
     if (!placeholder_make_doubts(holding)) return true;
-    if (!holding->looked) holding->known = placeholder_look(holding);
+    /* Twice: the kernel lists those that listen first, and a socket that begins to listen only then
+     * it lists neither among those nor among the merely bound ones. */
+    if (!holding->looked)
+    {
+        holding->known = placeholder_look(holding);
+        holding->known = placeholder_look(holding) && holding->known;
+    }
     holding->looked = true;
     return !holding->known || holding->doubts[port - holding->start].occupied;
 }
