@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "dlls/portpool/unix/occupied.h"
@@ -82,13 +83,15 @@ static void scene_connect(struct scene *scene, enum unix_protocol protocol,
        "%s: cannot connect: error %d", shape->name, errno);
 }
 
-/* Waits until the peer knows that the other end is closed, and has said so. The kernel then makes a
- * smaller thing of that end; while it does, on another processor, it may list neither. */
+/* Waits until the peer knows that the other end is closed, and has it acknowledge that at once: the
+ * kernel then makes a smaller thing of that end, and lists neither if it does so just then. */
 static void scene_await_end(const struct scene *scene)
 {
+    int on = 1;
     char byte;
 
     ok(!recv(scene->peer, &byte, 1, 0), "errno %d", errno);
+    setsockopt(scene->peer, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
     usleep(1000);
 }
 
