@@ -182,8 +182,8 @@ struct reservation *sharing_leave(struct sharing *sharing);
 enum portpool_status affinity_bind(HANDLE socket, const BYTE address[16], USHORT port,
                                    portpool_bind_function bind, void *context);
 void affinity_bound_alone(HANDLE socket, const BYTE address[16]);
-/* Around closesocket: closing tells the socket's inode, 0 if it has no processor, and another handle
- * of it in this process, if there is one. */
+/* Around closesocket: closing tells the socket's inode, 0 if it has no processor, and another
+ * handle of it in this process, if there is one. */
 UINT64 affinity_closing(HANDLE socket, HANDLE *other);
 void affinity_closed(HANDLE socket, HANDLE other, UINT64 inode, BOOL success);
 void affinity_end_all(void);

@@ -9,8 +9,9 @@
  *
  * listener open          opens and closes listeners of 1 to 64 sockets; the reference is as many
  *                        sockets of Wine's, each bound to a port of its own
- * listener receive PORT  receives what somebody sends to the port, by a thread a socket, for a
- * while each; the reference is one socket of Wine's. VALUE is nanoseconds a datagram.
+ * listener receive PORT  receives what somebody sends to the port, by a thread a socket, for a time
+ *                        each; the reference is one socket of Wine's. VALUE is nanoseconds a
+ *                        datagram.
  */
 #include <winsock2.h>
 #include <ws2tcpip.h>

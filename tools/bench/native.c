@@ -11,10 +11,12 @@
  *                       setsockopt each. "bench serve" does the same by a reservation.
  * native find COUNT     prints the first of that many ports in a row that are free for both
  *                       protocols
- * native send PORT FLOWS
- *                       sends datagrams to the port over IPv4 and loopback, from so many ports,
- * until it is killed native time PROGRAM [ARG...] prints the nanoseconds from the start of a
- * program to its end; the program reads and writes nothing. Exits with its code.
+ * native send PORT FLOWS RATE
+ *                       sends datagrams to the port over IPv4 and loopback, from so many ports, so
+ *                       many a second, until it is killed
+ * native time PROGRAM [ARG...]
+ *                       prints the nanoseconds from the start of a program to its end; the program
+ *                       reads and writes nothing. Exits with its code.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -167,24 +169,38 @@ static int find(const char *text)
     return 1;
 }
 
-#define SEND_BATCH 64
+#define SEND_BATCH 16
 #define SEND_SIZE  64
 
-static int send_for_ever(unsigned int port, unsigned int flows)
+static void wait_until(double time)
+{
+    struct timespec when = {.tv_sec = (time_t)(time / 1e9)};
+
+    when.tv_nsec = (long)(time - when.tv_sec * 1e9);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL);
+}
+
+static int send_for_ever(unsigned int port, unsigned int flows, unsigned int rate)
 {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     struct mmsghdr messages[SEND_BATCH];
     static char data[SEND_SIZE];
     struct iovec buffer = {data, sizeof(data)};
+    double next = clock_ns();
 
     for (unsigned int i = 0; i < SEND_BATCH; i++)
         messages[i] = (struct mmsghdr){
             {.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &buffer, .msg_iovlen = 1}, 0};
     for (unsigned int i = 0; i < flows; i++)
         if ((sockets[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1) fail("socket");
-    /* While nobody has the port, sending fails. */
-    for (unsigned int i = 0;; i = (i + 1) % flows) sendmmsg(sockets[i], messages, SEND_BATCH, 0);
+    for (unsigned int i = 0;; i = (i + 1) % flows)
+    {
+        /* While nobody has the port, sending fails. */
+        sendmmsg(sockets[i], messages, SEND_BATCH, 0);
+        next += SEND_BATCH * 1e9 / rate;
+        wait_until(next);
+    }
 }
 
 static void __attribute__((noreturn)) become(char **argv)
@@ -213,10 +229,10 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && !strcmp(argv[1], "serve")) return serve();
     if (argc == 3 && !strcmp(argv[1], "find")) return find(argv[2]);
-    if (argc == 4 && !strcmp(argv[1], "send") && atoi(argv[3]) > 0)
-        return send_for_ever(atoi(argv[2]), atoi(argv[3]));
+    if (argc == 5 && !strcmp(argv[1], "send") && atoi(argv[3]) > 0 && atoi(argv[4]) > 0)
+        return send_for_ever(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
     if (argc >= 3 && !strcmp(argv[1], "time")) return time_program(argv + 2);
-    fputs("Usage: native serve | native find COUNT | native send PORT FLOWS | "
+    fputs("Usage: native serve | native find COUNT | native send PORT FLOWS RATE | "
           "native time PROGRAM [ARG...]\n",
           stderr);
     return 2;
