@@ -786,7 +786,8 @@ static void check_end(pid_t server, pid_t holder, const unsigned int descriptors
     check_descriptors("the wineserver", server, descriptors[0] + 16);
     check_memory("the wineserver", middle[0], memory_of(server));
     check_memory("the holder", middle[1], memory_of(holder));
-    check_counts();
+    /* A run that was broken off has not come to all. */
+    if (!model->failures) check_counts();
     run_to_end("verify");
     check_nothing_bound("after the deletion", PERSISTENT_FIRST,
                         PERSISTENT_FIRST + PERSISTENT_COUNT - 1);
