@@ -365,6 +365,14 @@ static struct sharing *sharing_find(const BYTE address[16], USHORT port)
     return sharing;
 }
 
+static BOOL sharing_has_processor(const struct sharing *sharing, USHORT processor)
+{
+    const struct affinity *member;
+
+    DL_FOREACH(sharing->members, member) if (member->processor == processor) return TRUE;
+    return FALSE;
+}
+
 /* Says whether a socket that is closed and not yet gone is in the way of another's bind. */
 static BOOL sharing_is_closing(const struct sharing *sharing, USHORT processor)
 {
@@ -376,16 +384,17 @@ static BOOL sharing_is_closing(const struct sharing *sharing, USHORT processor)
     return FALSE;
 }
 
-/* The same, as they are now. Needs the lock, which is left meanwhile. */
+/* Finds the sockets that have a port, those apart that are gone. Needs the lock, which is left
+ * meanwhile. */
 static struct sharing *sharing_find_current(const BYTE address[16], USHORT port, USHORT processor)
 {
     struct sharing *sharing;
 
-    for (UINT waited = 0; (sharing = sharing_find(address, port)); waited++)
+    for (UINT waited = 0;; waited++)
     {
         affinity_sweep();
-        if (!(sharing = sharing_find(address, port))) break;
-        if (waited == CLOSED_PATIENCE || !sharing_is_closing(sharing, processor)) break;
+        sharing = sharing_find(address, port);
+        if (!sharing || waited == CLOSED_PATIENCE || !sharing_is_closing(sharing, processor)) break;
         /* Not with the lock: whoever holds up its end may need it. */
         ReleaseSRWLockExclusive(&affinities_lock);
         Sleep(1);
@@ -394,24 +403,22 @@ static struct sharing *sharing_find_current(const BYTE address[16], USHORT port,
     return sharing;
 }
 
-static BOOL sharing_has_processor(const struct sharing *sharing, USHORT processor)
+/* Opens the member that was bound last, if nothing is in the way of a socket with this processor.
+ */
+static BOOL sharing_admits(const struct sharing *sharing, USHORT processor, struct descriptor *last)
 {
-    const struct affinity *member;
-
-    DL_FOREACH(sharing->members, member) if (member->processor == processor) return TRUE;
-    return FALSE;
+    return !sharing_has_processor(sharing, processor) && sharing->members->prev->socket &&
+           sharing_open_last(sharing, last);
 }
 
 /* Binds the socket while the member that was bound last shares its port. */
 static enum portpool_status sharing_bind(struct sharing *sharing, struct affinity *affinity, int fd,
-                                         sharing_bind_function bind, void *context)
+                                         const struct descriptor *last, sharing_bind_function bind,
+                                         void *context)
 {
-    struct unix_join_params params = {.socket = fd};
-    struct descriptor last;
+    struct unix_join_params params = {.member = last->fd, .socket = fd};
     enum portpool_status status = PORTPOOL_IN_USE;
 
-    if (!sharing_open_last(sharing, &last)) return status;
-    params.member = last.fd;
     unix_call(UNIX_CALL_JOIN, &params);
     if (!params.status) status = bind(sharing, context);
     if (!status)
@@ -421,8 +428,8 @@ static enum portpool_status sharing_bind(struct sharing *sharing, struct affinit
         sharing_settle(sharing);
     }
     else
-        sharing_set(last.fd, sharing_last_shares(sharing));
-    descriptor_close(last.fd);
+        sharing_set(last->fd, sharing_last_shares(sharing));
+    descriptor_close(last->fd);
     return status;
 }
 
@@ -431,15 +438,19 @@ static enum portpool_status affinity_join_locked(int fd, const BYTE address[16],
 {
     UINT64 inode = descriptor_inode(fd);
     struct affinity *affinity = affinity_find(inode);
-    struct sharing *sharing;
+    struct sharing *sharing = sharing_find(address, port);
+    struct descriptor last;
 
-    if (!affinity || affinity->sharing) return PORTPOOL_NOT_ASSOCIATED;
-    sharing = sharing_find_current(address, port, affinity->processor);
-    /* The lock was left. */
-    affinity = affinity_find(inode);
-    if (!sharing || !affinity || affinity->sharing) return PORTPOOL_NOT_ASSOCIATED;
-    if (sharing_has_processor(sharing, affinity->processor)) return PORTPOOL_IN_USE;
-    return sharing_bind(sharing, affinity, fd, bind, context);
+    if (!affinity || affinity->sharing || !sharing) return PORTPOOL_NOT_ASSOCIATED;
+    if (!sharing_admits(sharing, affinity->processor, &last))
+    {
+        sharing = sharing_find_current(address, port, affinity->processor);
+        /* The lock was left. */
+        affinity = affinity_find(inode);
+        if (!affinity || affinity->sharing || !sharing) return PORTPOOL_NOT_ASSOCIATED;
+        if (!sharing_admits(sharing, affinity->processor, &last)) return PORTPOOL_IN_USE;
+    }
+    return sharing_bind(sharing, affinity, fd, &last, bind, context);
 }
 
 enum portpool_status affinity_join(int fd, const BYTE address[16], USHORT port,
