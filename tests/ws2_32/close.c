@@ -122,7 +122,9 @@ static void test_acquirer_CloseHandle(const struct kind *kind)
     close_handle(owner);
     s = reuse_handle(kind, owner);
     check_acquire(s, 0, 3, 0, &other);
-    check_free(kind, block.start, 3);
+    /* Chance may have given it some of the same ports. */
+    if (!block_contains(&other, block.start) && !block_contains(&block, other.start))
+        check_free(kind, block.start, 3);
     check_reserved(kind, other.start);
     check_close(s);
     check_free(kind, other.start, 3);
