@@ -239,10 +239,26 @@ static void CALLBACK completion_routine(DWORD error, DWORD bytes, WSAOVERLAPPED 
     InterlockedIncrement(&routine_call.calls);
 }
 
+static HANDLE alertable;
+
 static DWORD WINAPI alertable_thread(void *stop)
 {
+    SetEvent(alertable);
     while (WaitForSingleObjectEx(stop, 20000, TRUE) == WAIT_IO_COMPLETION) continue;
     return 0;
+}
+
+/* Starts one that runs by now: Wine 8.0 crashes on its 64-bit Unix side where a 32-bit thread is
+ * given an APC before that. */
+static HANDLE start_alertable(HANDLE stop, DWORD *number)
+{
+    HANDLE thread;
+
+    alertable = CreateEventW(NULL, FALSE, FALSE, NULL);
+    thread = CreateThread(NULL, 0, alertable_thread, stop, 0, number);
+    ok(!WaitForSingleObject(alertable, 10000), "the thread does not start\n");
+    CloseHandle(alertable);
+    return thread;
 }
 
 static void check_routine(DWORD thread, DWORD bytes, const WSAOVERLAPPED *overlapped)
@@ -297,7 +313,7 @@ static void test_routine(void)
     check_routine(GetCurrentThreadId(), sizeof(instance), &overlapped);
     ok(instance.Token != 0, "no token\n");
 
-    thread = CreateThread(NULL, 0, alertable_thread, stop, 0, &number);
+    thread = start_alertable(stop, &number);
     error = acquire_overlapped(s, number, &instance, &overlapped);
     ok(!error || error == WSA_IO_PENDING, "other thread: got error %d\n", error);
     for (int i = 0; i < 1000 && !routine_call.calls; i++) SleepEx(10, TRUE);
@@ -366,7 +382,7 @@ static void check_stream_overlapped(SOCKET from, SOCKET to)
     ok(success && received == 3, "got %d, error %d, %lu bytes\n", success, error, received);
     CloseHandle(overlapped.hEvent);
 
-    thread = CreateThread(NULL, 0, alertable_thread, stop, 0, &number);
+    thread = start_alertable(stop, &number);
     open_thread(number, &id);
     memset(&routine_call, 0, sizeof(routine_call));
     memset(&overlapped, 0, sizeof(overlapped));
