@@ -22,17 +22,11 @@
 
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
-/* As the host numbers it. */
-#define HOST_AF_INET 2
-
 #define NO_PROCESSOR 0xffff
 
 /* Sockets that were closed otherwise than by closesocket are looked for when there are this many
  * more than were left the last time. */
 #define AFFINITY_SWEEP 64
-
-/* How long a socket is waited for that is closed and not yet gone, in milliseconds. */
-#define CLOSED_PATIENCE 50
 
 struct affinity
 {

@@ -15,9 +15,6 @@ WINE_DEFAULT_DEBUG_CHANNEL(portpool);
  * than were left the last time. */
 #define CLOSED_LIMIT 64
 
-/* How long a port is waited for whose socket is closed and not yet gone, in milliseconds. */
-#define CLOSED_PATIENCE 50
-
 /* How many unbound sockets a reservation call asks the wineserver about. */
 #define VERIFY_LIMIT 2
 

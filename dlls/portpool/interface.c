@@ -10,9 +10,6 @@
  */
 #include "portpool_private.h"
 
-/* The host's AF_INET. */
-#define HOST_AF_INET 2
-
 enum portpool_status interface_check_reserved(HANDLE socket, USHORT port)
 {
     struct port_table *table = table_find();

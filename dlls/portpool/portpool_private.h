@@ -15,11 +15,13 @@ BOOL unix_call_init(HMODULE module);
 void unix_call(enum unix_call code, void *params);
 
 /* descriptor.c: a Windows socket's host socket. */
+#define HOST_AF_INET 2
+
 struct descriptor
 {
     int fd;
     UINT protocol; /* UNIX_TCP or UNIX_UDP, which are also the port table's protocols */
-    UINT family;   /* the host's number */
+    UINT family;   /* the host's number, HOST_AF_INET or IPv6's */
     USHORT port;   /* 0: not bound */
 };
 
@@ -32,6 +34,9 @@ UINT64 descriptor_inode(int fd);
 
 /* How long a port is waited for that somebody is just binding by number, in milliseconds. */
 #define BINDING_PATIENCE 50
+
+/* The same of a socket that is closed and not yet gone. */
+#define CLOSED_PATIENCE 50
 
 /* table.c: the prefix's port table, and our name in it. */
 struct port_table *table_map(void);         /* makes it if need be; NULL if that fails */

@@ -23,11 +23,12 @@ static DWORD *processor_count(void)
 BOOL processor_pretend(unsigned int count)
 {
     SYSTEM_INFO info;
+    DWORD *number;
 
     GetSystemInfo(&info);
     if (info.dwNumberOfProcessors >= count) return TRUE;
-    if (!processor_count()) return FALSE;
-    *processor_count() = count;
+    if (!(number = processor_count())) return FALSE;
+    *number = count;
     GetSystemInfo(&info);
     return info.dwNumberOfProcessors == count;
 }
