@@ -45,6 +45,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEASURE_NAME "bench"
+#include "measure.h"
+
 #define BLOCK_PORTS  1000
 #define RANGE_START  20000 /* of persistent ranges: automatic assignment does not come here */
 #define DATAGRAM     64
@@ -80,34 +83,6 @@ static const struct protocol
     int type;
     int number;
 } protocols[] = {{"tcp", SOCK_STREAM, IPPROTO_TCP}, {"udp", SOCK_DGRAM, IPPROTO_UDP}};
-
-static void __attribute__((noreturn)) fail(const char *what)
-{
-    fprintf(stderr, "bench: %s failed, error %d.\n", what, WSAGetLastError());
-    exit(1);
-}
-
-static void check(int failed, const char *what)
-{
-    if (failed) fail(what);
-}
-
-static double clock_ns(void)
-{
-    LARGE_INTEGER count, frequency;
-
-    QueryPerformanceCounter(&count);
-    QueryPerformanceFrequency(&frequency);
-    return count.QuadPart * 1e9 / frequency.QuadPart;
-}
-
-static void *import(HMODULE module, const char *name)
-{
-    void *function = (void *)GetProcAddress(module, name);
-
-    check(!function, name);
-    return function;
-}
 
 static void winsock_load(struct winsock *winsock, HMODULE module)
 {

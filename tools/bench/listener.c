@@ -23,6 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEASURE_NAME "listener"
+#include "measure.h"
+
 #define SIO_CPU_AFFINITY _WSAIOW(IOC_VENDOR, 21)
 
 #define MOST          64
@@ -43,34 +46,6 @@ struct winsock
 
 static struct winsock ours = {.side = "ours"};
 static struct winsock reference = {.side = "reference"};
-
-static void __attribute__((noreturn)) fail(const char *what)
-{
-    fprintf(stderr, "listener: %s failed, error %d.\n", what, WSAGetLastError());
-    exit(1);
-}
-
-static void check(int failed, const char *what)
-{
-    if (failed) fail(what);
-}
-
-static double clock_ns(void)
-{
-    LARGE_INTEGER count, frequency;
-
-    QueryPerformanceCounter(&count);
-    QueryPerformanceFrequency(&frequency);
-    return count.QuadPart * 1e9 / frequency.QuadPart;
-}
-
-static void *import(HMODULE module, const char *name)
-{
-    void *function = (void *)GetProcAddress(module, name);
-
-    check(!function, name);
-    return function;
-}
 
 static void winsock_load(struct winsock *winsock, const WCHAR *name)
 {

@@ -6,17 +6,17 @@ BENCH = $(windir)/obj/tools/bench/bench.exe
 BENCH_LISTENER = $(windir)/obj/tools/bench/listener.exe
 BENCH_NATIVE = $(unixdir)/obj/tools/bench/native
 
-EXTRA_DIST += tools/bench/bench.c tools/bench/budgets.json tools/bench/listener.c \
+EXTRA_DIST += tools/bench/bench.c tools/bench/budgets.json tools/bench/listener.c tools/bench/measure.h \
 	tools/bench/native.c \
 	tools/bench/report.jq tools/bench/run tools/bench/table.jq
 CLEANFILES = bench.json
 
-$(BENCH): $(srcdir)/tools/bench/bench.c
+$(BENCH): $(srcdir)/tools/bench/bench.c $(srcdir)/tools/bench/measure.h
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -liphlpapi \
 		-ladvapi32
 
-$(BENCH_LISTENER): $(srcdir)/tools/bench/listener.c
+$(BENCH_LISTENER): $(srcdir)/tools/bench/listener.c $(srcdir)/tools/bench/measure.h
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -lntdll
 
