@@ -114,14 +114,11 @@ static void report(const char *format, ...) __attribute__((format(printf, 1, 2))
 
 static void report(const char *format, ...)
 {
-    uint32_t number = __atomic_fetch_add(&model->failures, 1, __ATOMIC_SEQ_CST);
     va_list args;
 
-    if (number >= MODEL_FAILURES) return;
     va_start(args, format);
-    vsnprintf(model->lines[number], MODEL_LINE, format, args);
+    model_report(model, format, args);
     va_end(args);
-    __atomic_store_n(&model->lines_ready[number], 1, __ATOMIC_SEQ_CST);
 }
 
 #define check(condition, ...)                                                                      \

@@ -19,7 +19,9 @@
 #ifndef TAWNY_TESTS_STRESS_MODEL_H
 #define TAWNY_TESTS_STRESS_MODEL_H
 
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define MODEL_VERSION 1
 
@@ -184,6 +186,16 @@ static inline int model_is_true(const struct model *model, uint64_t entry)
 static inline void model_count(struct model *model, enum model_event event)
 {
     __atomic_fetch_add(&model->events[event], 1, __ATOMIC_RELAXED);
+}
+
+/* Notes a failure; of very many, only that there was one more. */
+static inline void model_report(struct model *model, const char *format, va_list args)
+{
+    uint32_t number = __atomic_fetch_add(&model->failures, 1, __ATOMIC_SEQ_CST);
+
+    if (number >= MODEL_FAILURES) return;
+    vsnprintf(model->lines[number], MODEL_LINE, format, args);
+    __atomic_store_n(&model->lines_ready[number], 1, __ATOMIC_SEQ_CST);
 }
 
 static inline uint32_t model_random(uint32_t *state)

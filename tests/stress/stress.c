@@ -101,14 +101,11 @@ static void report(const char *format, ...) __attribute__((format(printf, 1, 2))
 
 static void report(const char *format, ...)
 {
-    uint32_t number = __atomic_fetch_add(&model->failures, 1, __ATOMIC_SEQ_CST);
     va_list args;
 
-    if (number >= MODEL_FAILURES) return;
     va_start(args, format);
-    vsnprintf(model->lines[number], MODEL_LINE, format, args);
+    model_report(model, format, args);
     va_end(args);
-    __atomic_store_n(&model->lines_ready[number], 1, __ATOMIC_SEQ_CST);
 }
 
 /* What this process sees counts no more when it is being killed: others do not respect it. */
@@ -228,14 +225,19 @@ static USHORT port_of(SOCKET s)
     return ntohs(((struct sockaddr_in *)&storage)->sin_port);
 }
 
-static int try_associate(SOCKET s, ULONG64 token)
+/* Associates with a token, or releases it. */
+static int try_token(SOCKET s, DWORD code, ULONG64 token)
 {
     DWORD returned;
 
-    return WSAIoctl(s, SIO_ASSOCIATE_PORT_RESERVATION, &token, sizeof(token), NULL, 0, &returned,
-                    NULL, NULL)
+    return WSAIoctl(s, code, &token, sizeof(token), NULL, 0, &returned, NULL, NULL)
                ? WSAGetLastError()
                : 0;
+}
+
+static int try_associate(SOCKET s, ULONG64 token)
+{
+    return try_token(s, SIO_ASSOCIATE_PORT_RESERVATION, token);
 }
 
 static int try_acquire(SOCKET s, USHORT start, USHORT count, USHORT *got, ULONG64 *token)
@@ -254,12 +256,7 @@ static int try_acquire(SOCKET s, USHORT start, USHORT count, USHORT *got, ULONG6
 
 static int try_release(SOCKET s, ULONG64 token)
 {
-    DWORD returned;
-
-    return WSAIoctl(s, SIO_RELEASE_PORT_RESERVATION, &token, sizeof(token), NULL, 0, &returned,
-                    NULL, NULL)
-               ? WSAGetLastError()
-               : 0;
+    return try_token(s, SIO_RELEASE_PORT_RESERVATION, token);
 }
 
 static void close_socket(SOCKET s)
