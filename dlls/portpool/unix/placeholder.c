@@ -48,6 +48,7 @@ struct doubt
     bool listed;    /* the host names the placeholder among its sockets: it names all, then */
     bool time_wait; /* … a connection in TIME_WAIT */
     bool occupied;  /* … somebody else's socket */
+    bool seen;      /* … anything at all */
 };
 
 struct holding
@@ -197,6 +198,7 @@ static void placeholder_look_at(const struct host_socket *host_socket, void *con
     if (host_socket->port < holding->start) return;
     if (host_socket->port - holding->start >= holding->count) return;
     doubt = &holding->doubts[host_socket->port - holding->start];
+    doubt->seen = true;
     if (host_socket->time_wait)
         doubt->time_wait = true;
     else if (doubt->inode && host_socket->inode == doubt->inode)
@@ -211,21 +213,29 @@ static bool placeholder_look(struct holding *holding)
                          placeholder_look_at, holding);
 }
 
-/* Says whether a socket bars the port. To be asked before SO_REUSEADDR is tried: while we are there
- * a socket that is merely bound cannot listen, and the kernel would remember that it let us in, and
- * not look the next time. */
+/* Looks at the host's sockets. Twice: the kernel lists those that listen first, and a socket that
+ * begins to listen only then it lists neither among those nor among the merely bound ones. */
+static void placeholder_look_twice(struct holding *holding)
+{
+    holding->known = placeholder_look(holding);
+    holding->known = placeholder_look(holding) && holding->known;
+    holding->looked = true;
+}
+
+/* Says whether a socket bars the port, at which there is something. To be asked before SO_REUSEADDR
+ * is tried: while we are there a socket that is merely bound cannot listen, and the kernel would
+ * remember that it let us in, and not look the next time. */
 static bool placeholder_barred(struct holding *holding, uint16_t port)
 {
+    const struct doubt *doubt;
+
     if (!placeholder_make_doubts(holding)) return true;
-    /* Twice: the kernel lists those that listen first, and a socket that begins to listen only then
-     * it lists neither among those nor among the merely bound ones. */
-    if (!holding->looked)
-    {
-        holding->known = placeholder_look(holding);
-        holding->known = placeholder_look(holding) && holding->known;
-    }
-    holding->looked = true;
-    return !holding->known || holding->doubts[port - holding->start].occupied;
+    doubt = &holding->doubts[port - holding->start];
+    if (!holding->looked) placeholder_look_twice(holding);
+    /* The kernel may have named nothing: what is there has come since, or begun or ceased to listen
+     * each time that we looked. */
+    if (!doubt->seen) placeholder_look_twice(holding);
+    return !holding->known || doubt->occupied || !doubt->seen;
 }
 
 /* What keeps a TCP port may be connections in TIME_WAIT alone, which Windows does not mind. With
