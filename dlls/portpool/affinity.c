@@ -516,10 +516,10 @@ static enum portpool_status affinity_bind_shared(const struct affinity_bind *cal
 static enum portpool_status affinity_bind_persistent(const struct affinity_bind *call,
                                                      struct port_table *table)
 {
-    enum portpool_status status = PORTPOOL_NOT_ASSOCIATED;
+    enum portpool_status status = persistent_begin_number(table, UNIX_UDP, call->port);
 
-    if (!persistent_lock(table, UNIX_UDP, call->port)) return PORTPOOL_IN_USE;
-    if (port_table_make_uncertain(table, UNIX_UDP, call->port)) status = affinity_bind_shared(call);
+    if (status) return status;
+    status = affinity_bind_shared(call);
     persistent_unlock(table, UNIX_UDP, call->port);
     return status;
 }

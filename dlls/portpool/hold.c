@@ -10,6 +10,11 @@
 
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
+/* In milliseconds. Who has precedence may be an earlier holder of this prefix, which was killed and
+ * with which the host has not done yet. */
+#define PRECEDENCE_PATIENCE 1000
+#define PRECEDENCE_STEP     20
+
 struct filling
 {
     const struct store_range *range;
@@ -65,10 +70,13 @@ BOOL hold_claim(const struct store_range *range)
 void hold_drop(const struct store_range *range, int *fds)
 {
     struct unix_drop_params params = {.fds = (ULONG_PTR)fds, .count = range->count};
+    struct unix_give_up_params give_up = {
+        .protocol = range->protocol, .start = range->start, .count = range->count};
 
     /* The placeholders go first: whoever finds a port free in the table must find it free on the
-     * host. */
+     * host, and so must the prefix that has precedence next. */
     unix_call(UNIX_CALL_DROP, &params);
+    unix_call(UNIX_CALL_GIVE_UP_PRECEDENCE, &give_up);
     port_table_free_persistent(table_map(), range->protocol, range->start, range->count);
 }
 
@@ -90,6 +98,80 @@ enum portpool_status hold_new(const struct store_range *range, int *fds)
     else
         unix_call(UNIX_CALL_SHARE, &share);
     return status_from_unix(params.status);
+}
+
+/* Draws a port, so that nobody else does. Whoever has it keeps it; what a dead process has drawn,
+ * or may have been closed since, is taken back first. */
+static void hold_keep_back(struct port_table *table, UINT protocol, USHORT port)
+{
+    UINT64 noted = port_table_reclaimable(table, protocol, port, table_owner_alive);
+
+    if (noted) port_table_reclaim(table, protocol, port, noted);
+    port_table_draw_exact_persistent(table, protocol, port, table_owner());
+}
+
+/* Acts on what the host says of precedence at a range's ports; counts those of other prefixes. */
+static UINT hold_note_precedence(const struct store_range *range, const BYTE *taken)
+{
+    struct port_table *table = table_map();
+    UINT others = 0;
+
+    for (UINT i = 0; i < range->count; i++)
+    {
+        USHORT port = range->start + i;
+        BOOL kept = port_table_is_drawn(table, range->protocol, port, table_owner());
+
+        others += !taken[i];
+        if (!taken[i] && !kept) hold_keep_back(table, range->protocol, port);
+        /* The other prefix's sockets may be there still. */
+        if (taken[i] && kept) port_table_make_uncertain(table, range->protocol, port);
+    }
+    return others;
+}
+
+static BOOL hold_ask_precedence(const struct store_range *range, BYTE *taken)
+{
+    struct unix_precedence_params params = {.taken = (ULONG_PTR)taken,
+                                            .protocol = range->protocol,
+                                            .start = range->start,
+                                            .count = range->count};
+
+    unix_call(UNIX_CALL_TAKE_PRECEDENCE, &params);
+    return !params.status;
+}
+
+static BOOL hold_has_all(const BYTE *taken, UINT count)
+{
+    UINT i = 0;
+
+    while (i < count && taken[i]) i++;
+    return i == count;
+}
+
+UINT hold_take_precedence(const struct store_range *range)
+{
+    static ULONGLONG deadline;
+    BYTE *taken = HeapAlloc(GetProcessHeap(), 0, range->count);
+    UINT others = 0;
+
+    if (!taken) return 0;
+    if (!deadline) deadline = GetTickCount64() + PRECEDENCE_PATIENCE;
+    for (;;)
+    {
+        if (!hold_ask_precedence(range, taken))
+        {
+            ERR("whether other prefixes have the same ports cannot be told\n");
+            break;
+        }
+        if (hold_has_all(taken, range->count) || GetTickCount64() >= deadline)
+        {
+            others = hold_note_precedence(range, taken);
+            break;
+        }
+        Sleep(PRECEDENCE_STEP);
+    }
+    HeapFree(GetProcessHeap(), 0, taken);
+    return others;
 }
 
 /* Takes a port beside a socket of the prefix that has it. */

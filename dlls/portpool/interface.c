@@ -103,13 +103,10 @@ static enum portpool_status interface_bind_any(struct port_table *table,
 static enum portpool_status interface_bind_persistent(struct port_table *table, USHORT port,
                                                       portpool_bind_function bind, void *context)
 {
-    enum portpool_status status = PORTPOOL_NOT_ASSOCIATED;
+    enum portpool_status status = persistent_begin_number(table, UNIX_UDP, port);
 
-    if (!persistent_lock(table, UNIX_UDP, port)) return PORTPOOL_IN_USE;
-    /* If it is persistent no longer, the table has nothing to say about it. */
-    if (port_table_make_uncertain(table, UNIX_UDP, port))
-        status =
-            bind(port, context) == PORTPOOL_BIND_DONE ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;
+    if (status) return status;
+    status = bind(port, context) == PORTPOOL_BIND_DONE ? PORTPOOL_SUCCESS : PORTPOOL_CALL_FAILED;
     persistent_unlock(table, UNIX_UDP, port);
     return status;
 }

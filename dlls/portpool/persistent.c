@@ -209,6 +209,15 @@ static BOOL reclaim_uncertain(struct reclaim *reclaim)
     return found;
 }
 
+/* Says whether the holder keeps a port back, for another of the user's prefixes gives it out. */
+static BOOL persistent_is_kept_back(const struct port_table *table, UINT protocol, USHORT port)
+{
+    UINT64 holder = __atomic_load_n(&table->holder, __ATOMIC_ACQUIRE);
+
+    return holder && port_table_is_drawn(table, protocol, port, holder) &&
+           table_owner_alive(holder);
+}
+
 /* Finds the ports that other processes have drawn and do not use, and makes them uncertain: these
  * processes have not noticed yet that their sockets are gone. One that is just about to bind its
  * port loses it, and draws another. FALSE if there are none. */
@@ -221,8 +230,10 @@ static BOOL reclaim_doubt_unused(struct reclaim *reclaim)
     for (i = 0; i < reclaim->count; i++)
     {
         /* Ours have been looked after. */
-        if (!reclaim->occupied[i] && port_table_is_drawn(reclaim->table, reclaim->protocol,
-                                                         reclaim->start + i, table_owner()))
+        if (!reclaim->occupied[i] &&
+            (port_table_is_drawn(reclaim->table, reclaim->protocol, reclaim->start + i,
+                                 table_owner()) ||
+             persistent_is_kept_back(reclaim->table, reclaim->protocol, reclaim->start + i)))
             reclaim->occupied[i] = TRUE;
         if (!reclaim->occupied[i]) found = TRUE;
     }
@@ -280,6 +291,19 @@ enum portpool_status persistent_listen(HANDLE socket, portpool_call_function lis
     return PORTPOOL_SUCCESS;
 }
 
+enum portpool_status persistent_begin_number(struct port_table *table, UINT protocol, USHORT port)
+{
+    enum portpool_status status = PORTPOOL_NOT_ASSOCIATED;
+
+    if (!persistent_lock(table, protocol, port)) return PORTPOOL_IN_USE;
+    if (persistent_is_kept_back(table, protocol, port)) status = PORTPOOL_IN_USE;
+    /* From here on it is not drawn; whoever has drawn it and not bound it yet draws another. */
+    else if (port_table_make_uncertain(table, protocol, port))
+        return PORTPOOL_SUCCESS;
+    persistent_unlock(table, protocol, port);
+    return status;
+}
+
 static enum portpool_status persistent_bind_lent(const struct descriptor *descriptor, USHORT port,
                                                  portpool_bind_function bind, void *context)
 {
@@ -300,11 +324,8 @@ static enum portpool_status persistent_bind_descriptor(const struct descriptor *
 
     if (!table || port_table_lookup(table, descriptor->protocol, port, &owner) != PORT_PERSISTENT)
         return PORTPOOL_NOT_ASSOCIATED;
-    if (!persistent_lock(table, descriptor->protocol, port)) return PORTPOOL_IN_USE;
-    /* From here on it is not drawn; whoever has drawn it and not bound it yet draws another. */
-    if (!port_table_make_uncertain(table, descriptor->protocol, port))
-        status = PORTPOOL_NOT_ASSOCIATED;
-    else if (persistent_overlaps(descriptor, address, port))
+    if ((status = persistent_begin_number(table, descriptor->protocol, port))) return status;
+    if (persistent_overlaps(descriptor, address, port))
         status = PORTPOOL_IN_USE;
     else
         status = persistent_bind_lent(descriptor, port, bind, context);

@@ -219,6 +219,10 @@ enum portpool_status persistent_listen(HANDLE socket, portpool_call_function lis
 /* Waits until nobody else is just binding the port, or a while at most; FALSE then. */
 BOOL persistent_lock(struct port_table *table, UINT protocol, USHORT port);
 void persistent_unlock(struct port_table *table, UINT protocol, USHORT port);
+/* Locks a port that is about to be bound by number, and keeps it from being drawn from then on.
+ * IN_USE: it is being bound all the time, or another of the user's prefixes gives it out;
+ * NOT_ASSOCIATED: it is persistent no longer, and the table has nothing to say about it. */
+enum portpool_status persistent_begin_number(struct port_table *table, UINT protocol, USHORT port);
 /* What reservation.c does with a range's ports. *draw tells a port's draws by this process apart.
  */
 USHORT persistent_draw(UINT protocol, USHORT start, USHORT count, UINT *draw);
@@ -333,6 +337,9 @@ enum portpool_status hold_new(const struct store_range *range, int *fds);
  * sockets of the prefix that do not share. NO_RESOURCES: some may be held. */
 enum portpool_status hold_fill(const struct store_range *range, int *fds, UINT *missing,
                                BOOL thorough);
+/* Keeps ports that another of the user's prefixes gives out from being given out in this one;
+ * counts them. To be done again until there are none. */
+UINT hold_take_precedence(const struct store_range *range);
 void hold_drop(const struct store_range *range, int *fds); /* undoes all of these */
 /* Keeps ports that sockets use from being drawn; ports has a bit for each that may be marked so. */
 void hold_mark_used(UINT protocol, USHORT first, USHORT last, const UINT64 *ports);

@@ -28,6 +28,7 @@ struct range
     struct store_range stored;
     UINT64 token; /* 0: not published yet */
     UINT missing; /* ports that could not be held */
+    UINT others;  /* ports that another of the user's prefixes gives out */
     int fds[];    /* placeholders */
 };
 
@@ -157,6 +158,20 @@ static void range_drop(struct range *range)
     range_forget(range);
 }
 
+static void range_take_precedence(struct range *range)
+{
+    const struct store_range *stored = &range->stored;
+    UINT before = range->others;
+
+    range->others = hold_take_precedence(stored);
+    if (range->others && range->others != before)
+        ERR("%u of the %s ports %u to %u are another prefix's as well, which gives them out until "
+            "it "
+            "ends\n",
+            range->others, protocol_name(stored->protocol), stored->start,
+            stored->start + stored->count - 1);
+}
+
 /* Holds what the store names and nobody has created just now: there may be sockets there.
  * PERSISTENT if it overlaps another, IN_USE if it overlaps a runtime block, NO_RESOURCES. */
 static enum portpool_status range_adopt(const struct store_range *stored)
@@ -172,7 +187,11 @@ static enum portpool_status range_adopt(const struct store_range *stored)
         return PORTPOOL_IN_USE;
     }
     status = hold_fill(stored, range->fds, &range->missing, TRUE);
-    if (!status && range_insert(range)) return PORTPOOL_SUCCESS;
+    if (!status && range_insert(range))
+    {
+        range_take_precedence(range);
+        return PORTPOOL_SUCCESS;
+    }
     hold_drop(stored, range->fds);
     HeapFree(GetProcessHeap(), 0, range);
     return PORTPOOL_NO_RESOURCES;
@@ -357,7 +376,7 @@ BOOL range_is_incomplete(void)
     if (skipped_blocked) return TRUE;
     HASH_ITER(hh, ranges, range, next)
     {
-        if (range->missing || !range->token) return TRUE;
+        if (range->missing || range->others || !range->token) return TRUE;
     }
     return FALSE;
 }
@@ -371,6 +390,7 @@ void range_retry(void)
     HASH_ITER(hh, ranges, range, next)
     {
         if (range->missing) hold_fill(&range->stored, range->fds, &range->missing, thorough);
+        if (range->others) range_take_precedence(range);
     }
     if (skipped_blocked) range_match_store();
     range_publish_new();
@@ -429,7 +449,9 @@ static enum portpool_status range_create(const struct store_range *stored,
         HeapFree(GetProcessHeap(), 0, range);
         return PORTPOOL_NO_RESOURCES;
     }
-    if ((status = range_record(range, to, slot)))
+    range_take_precedence(range);
+    status = range->others ? PORTPOOL_IN_USE : range_record(range, to, slot);
+    if (status)
         range_drop(range);
     else
         *token = range->token;
@@ -564,5 +586,6 @@ void range_leave_all(void)
         unix_call(UNIX_CALL_DROP, &params);
         range_forget(range);
     }
+    unix_call(UNIX_CALL_LEAVE_PRECEDENCE, NULL);
     skipped_replace(NULL, 0, FALSE);
 }

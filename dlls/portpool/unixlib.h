@@ -147,6 +147,24 @@ struct unix_make_room_params
     uint32_t status;     /* out: SUCCESS, IN_USE (another one is there too), NO_DESCRIPTORS, … */
 };
 
+/* Takes precedence at the ports of a persistent range before the user's other prefixes, where none
+ * of those has it; keeps it for as long as the process lives. */
+struct unix_precedence_params
+{
+    unix_uint64 taken; /* uint8_t[count], filled in: 0 where another prefix has it */
+    uint32_t protocol;
+    uint16_t start;
+    uint16_t count;
+    uint32_t status; /* out: SUCCESS; FAILED: it cannot be told, and none is taken */
+};
+
+struct unix_give_up_params
+{
+    uint32_t protocol;
+    uint16_t start;
+    uint16_t count;
+};
+
 /* Asks the host which ports of a range a socket uses, placeholders apart. */
 struct unix_occupied_params
 {
@@ -308,6 +326,9 @@ enum unix_call
     UNIX_CALL_JOIN,
     UNIX_CALL_SHARE_SOCKET,
     UNIX_CALL_STEER,
+    UNIX_CALL_TAKE_PRECEDENCE,
+    UNIX_CALL_GIVE_UP_PRECEDENCE,
+    UNIX_CALL_LEAVE_PRECEDENCE,  /* no structure: gives up all */
     UNIX_CALL_FOLLOW_WINESERVER, /* no structure; comes back only if it cannot be done */
 };
 

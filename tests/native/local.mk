@@ -10,7 +10,7 @@ SANITIZE_THREADS = -fsanitize=thread
 PORTTABLE_TESTS = native/porttable native/porttable-persistent native/porttable-processes \
 	native/porttable-sharing native/porttable-threads
 HOST_TESTS = native/process native/sockets native/watch native/placeholder native/occupied \
-	native/privileged native/automatic native/lending native/restore native/shared \
+	native/precedence native/privileged native/automatic native/lending native/restore native/shared \
 	native/sharing \
 	native/users native/journal native/unixlib
 # Those that have threads are made once more, with ThreadSanitizer.

@@ -251,6 +251,20 @@ static void test_journal(void)
     ok(!unlink(path) && !rmdir(prefix), "error %d", errno);
 }
 
+static void test_precedence(void)
+{
+    uint8_t taken[3] = {99, 99, 99};
+    struct unix_precedence_params take = {
+        .taken = address_of(taken), .protocol = UNIX_UDP, .start = 5000, .count = 3, .status = 99};
+    struct unix_give_up_params give_up = {.protocol = UNIX_UDP, .start = 5001, .count = 1};
+
+    check_call(UNIX_CALL_TAKE_PRECEDENCE, &take);
+    ok(!take.status && taken[0] == 1 && taken[1] == 1 && taken[2] == 1,
+       "status %u, ports %u, %u and %u", take.status, taken[0], taken[1], taken[2]);
+    check_call(UNIX_CALL_GIVE_UP_PRECEDENCE, &give_up);
+    check_call(UNIX_CALL_LEAVE_PRECEDENCE, NULL);
+}
+
 /* A process ends with its wineserver. Run anew: it is the environment at its start that counts. */
 static void test_follow(const char *program, const char *library)
 {
@@ -307,6 +321,7 @@ static void test_calls(const call_function *table)
     test_restore(UNIX_TCP);
     test_restore(UNIX_UDP);
     test_journal();
+    test_precedence();
 }
 
 static void test_library(const char *path)

@@ -12,6 +12,7 @@
 #include "journal.h"
 #include "occupied.h"
 #include "placeholder.h"
+#include "precedence.h"
 #include "process.h"
 #include "sharing.h"
 #include "sockets.h"
@@ -272,6 +273,30 @@ static int32_t call_steer(void *args)
     return 0;
 }
 
+static int32_t call_take_precedence(void *args)
+{
+    struct unix_precedence_params *params = args;
+
+    params->status = precedence_take(params->protocol, params->start, params->count,
+                                     call_pointer(params->taken));
+    return 0;
+}
+
+static int32_t call_give_up_precedence(void *args)
+{
+    const struct unix_give_up_params *params = args;
+
+    precedence_give_up(params->protocol, params->start, params->count);
+    return 0;
+}
+
+static int32_t call_leave_precedence(void *args)
+{
+    (void)args;
+    precedence_leave();
+    return 0;
+}
+
 static int32_t call_follow_wineserver(void *args)
 {
     (void)args;
@@ -310,6 +335,9 @@ __attribute__((visibility("default"))) const call_function __wine_unix_call_func
     [UNIX_CALL_JOIN] = call_join,
     [UNIX_CALL_SHARE_SOCKET] = call_share_socket,
     [UNIX_CALL_STEER] = call_steer,
+    [UNIX_CALL_TAKE_PRECEDENCE] = call_take_precedence,
+    [UNIX_CALL_GIVE_UP_PRECEDENCE] = call_give_up_precedence,
+    [UNIX_CALL_LEAVE_PRECEDENCE] = call_leave_precedence,
     [UNIX_CALL_FOLLOW_WINESERVER] = call_follow_wineserver,
 };
 
