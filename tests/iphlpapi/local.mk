@@ -3,7 +3,7 @@
 # Tests of iphlpapi's persistent reservations in the manner of Wine's, like those of ws2_32. What is
 # in tests/ws2_32 and not a test of its own serves both programs.
 
-IPHLPAPI_TESTS = create endpoints exports holder input privilege processes refusal store use
+IPHLPAPI_TESTS = create endpoints exports holder input privilege processes refusal store tokens use
 IPHLPAPI_TEST_C = $(IPHLPAPI_TESTS:%=tests/iphlpapi/%.c) tests/iphlpapi/service.c \
 	tests/iphlpapi/util.c
 IPHLPAPI_TEST_H = tests/iphlpapi/service.h tests/iphlpapi/util.h

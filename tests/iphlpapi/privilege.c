@@ -9,6 +9,24 @@
 #include "../conformance/target.h"
 #include "util.h"
 
+/* Going past the functions is not to help either. Wine does not protect keys that nobody has given
+ * a security descriptor, and saves none. */
+static void check_store_closed(const struct kind *kind)
+{
+    static const char tokens[] = "SYSTEM\\CurrentControlSet\\Control\\PortPool\\Tokens";
+    const char *paths[] = {store_path(kind), tokens};
+    HKEY key;
+
+    for (unsigned int i = 0; i < ARRAYSIZE(paths); i++)
+    {
+        LSTATUS error = RegOpenKeyExA(HKEY_LOCAL_MACHINE, paths[i], 0, KEY_SET_VALUE, &key);
+
+        todo_wine ok(error == ERROR_ACCESS_DENIED || error == ERROR_FILE_NOT_FOUND,
+                     "%s can be written to, error %ld\n", paths[i], error);
+        if (!error) RegCloseKey(key);
+    }
+}
+
 /* By a thread that is no administrator. there is a range, start ports where none is. */
 static void check_restricted(const struct kind *kind, const struct block *there, USHORT start)
 {
@@ -24,6 +42,7 @@ static void check_restricted(const struct kind *kind, const struct block *there,
     check_lookup(kind, start, 2, ERROR_NOT_FOUND, 0);
     /* Who may not delete is not told that there is nothing to delete. */
     check_delete(kind, start, 2, ERROR_ACCESS_DENIED);
+    check_store_closed(kind);
 
     check_associate(s, there->token, WSAEACCES);
     check_bind(s, 0, 0);

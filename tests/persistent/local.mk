@@ -3,7 +3,7 @@
 # Tests of persistent reservations across the death of programs, of the holder, of Wine's server and
 # of the prefix: scripts, and a Windows program that they tell what to do.
 
-PERSISTENT_TESTS = restart random fault active prefixes shortage
+PERSISTENT_TESTS = restart random fault active prefixes shortage clock children
 PERSISTENT_WORKER = $(windir)/worker.exe
 
 EXTRA_DIST += $(PERSISTENT_TESTS:%=tests/persistent/%) tests/persistent/model \

@@ -28,9 +28,15 @@
  *       Makes a socket, associates it and binds it to port 0. It is closed if that fails.
  *   drain PROTO ADDRESS TOKEN             PORT ...
  *       Draws ports until no more can be had, and closes their sockets. The code is of what came
- * last, and not 0. automatic PROTO ADDRESS MOST          PORT ... The same with sockets that are
- * not associated; no more than MOST. wait PROCESS Until that process has ended, and all that it had
- * open is closed.
+ *       last, and not 0.
+ *   automatic PROTO ADDRESS MOST          PORT ...
+ *       The same with sockets that are not associated; no more than MOST.
+ *   wait PROCESS
+ *       Until that process has ended, and all that it had open is closed.
+ *   spawn PROGRAM ARGUMENT                PROCESS
+ *       Starts a program that inherits what can be inherited, and neither input nor output.
+ *
+ * As "worker sleep" it only waits to be killed.
  */
 #include <winsock2.h>
 #include <ws2tcpip.h>
@@ -351,6 +357,24 @@ static void do_wait(void)
     if (process) CloseHandle(process);
 }
 
+static void do_spawn(void)
+{
+    STARTUPINFOA startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES};
+    PROCESS_INFORMATION process;
+    char line[LINE_SIZE];
+
+    if (!words[1] || !words[2]) fail("a word is missing");
+    snprintf(line, sizeof(line), "\"%s\" %s", words[1], words[2]);
+    if (!CreateProcessA(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
+    {
+        say("%lu", GetLastError());
+        return;
+    }
+    say("0 %lu", process.dwProcessId);
+    CloseHandle(process.hThread);
+    CloseHandle(process.hProcess);
+}
+
 static const struct
 {
     const char *name;
@@ -361,6 +385,7 @@ static const struct
     {"bind", do_bind},       {"listen", do_listen}, {"acquire", do_acquire},
     {"release", do_release}, {"close", do_close},   {"draw", do_draw},
     {"drain", do_drain},     {"wait", do_wait},     {"automatic", do_automatic},
+    {"spawn", do_spawn},
 };
 
 static void obey(char *line)
@@ -381,11 +406,12 @@ static void obey(char *line)
     fail("a command that is none");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     char line[LINE_SIZE];
     WSADATA data;
 
+    if (argc > 1 && !strcmp(argv[1], "sleep")) Sleep(INFINITE);
     if (WSAStartup(MAKEWORD(2, 2), &data)) fail("WSAStartup failed");
     _setmode(_fileno(stdin), _O_BINARY);
     say("=ready %lu", GetCurrentProcessId());
