@@ -358,6 +358,23 @@ static enum portpool_status reservation_hold(struct reservation *reservation, US
     return PORTPOOL_SUCCESS;
 }
 
+/* The first port, to last at most, behind those in a row that the same process has as a port in the
+ * way: to ask whether it lives takes long. */
+static ULONG reservation_leap(const struct reservation *reservation, USHORT conflict, ULONG last)
+{
+    const struct port_table *table = table_map();
+    uint64_t owner, other;
+    enum port_kind kind = port_table_lookup(table, reservation->protocol, conflict, &owner);
+    ULONG port = conflict + 1;
+
+    /* Free means that somebody has it whom only the host knows. */
+    if (kind == PORT_FREE) return port;
+    while (port <= last && port_table_lookup(table, reservation->protocol, port, &other) == kind &&
+           other == owner)
+        port++;
+    return port;
+}
+
 /* Tries the starts from first to last, leaping over the ports that are in the way. */
 static enum portpool_status reservation_hold_between(struct reservation *reservation, ULONG first,
                                                      ULONG last)
@@ -369,7 +386,7 @@ static enum portpool_status reservation_hold_between(struct reservation *reserva
         enum portpool_status status = reservation_hold(reservation, first, &conflict);
 
         if (status != PORTPOOL_IN_USE) return status;
-        first = conflict + 1;
+        first = reservation_leap(reservation, conflict, last);
     }
     return PORTPOOL_EXHAUSTED;
 }

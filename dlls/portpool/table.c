@@ -172,10 +172,13 @@ UINT64 table_owner(void)
 
 bool table_owner_alive(uint64_t other)
 {
+    /* No process has a dead one's number again, and what one leaves behind are many ports. */
+    static volatile LONG64 dead;
     struct unix_alive_params params = {.owner = other};
     DWORD error = GetLastError();
 
     if (other == owner) return true;
+    if (InterlockedCompareExchange64(&dead, 0, 0) == (LONG64)other) return false;
     unix_call(UNIX_CALL_ALIVE, &params);
     if (params.alive && owner_has_ended(other))
     {
@@ -183,6 +186,7 @@ bool table_owner_alive(uint64_t other)
         unix_call(UNIX_CALL_ALIVE, &params);
     }
     SetLastError(error);
+    if (!params.alive) InterlockedExchange64(&dead, other);
     return params.alive;
 }
 
