@@ -64,11 +64,18 @@ enum portpool_status status_from_unix(UINT status)
     }
 }
 
-/* Every reservation call begins with what has ended unseen since the last. */
+/* Every reservation call begins with what has ended unseen since the last, as far as it has to do
+ * with that: a draw is not to take longer because of other blocks. */
 static void pool_sweep(void)
 {
     association_sweep_unbound();
     reservation_sweep();
+}
+
+static void pool_sweep_token(UINT64 token)
+{
+    association_sweep_unbound();
+    reservation_sweep_token(token);
 }
 
 static enum portpool_status pool_acquire(HANDLE socket, USHORT start, USHORT count,
@@ -91,7 +98,7 @@ static enum portpool_status pool_associate(HANDLE socket, UINT64 token)
 {
     enum portpool_status status;
 
-    pool_sweep();
+    pool_sweep_token(token);
     status = association_make(socket, token);
     TRACE("socket %p, token %s: %s\n", socket, wine_dbgstr_longlong(token), status_name(status));
     return status;
@@ -101,7 +108,7 @@ static enum portpool_status pool_release(HANDLE socket, UINT64 token)
 {
     enum portpool_status status;
 
-    pool_sweep();
+    pool_sweep_token(token);
     status = reservation_release(socket, token);
     TRACE("socket %p, token %s: %s\n", socket, wine_dbgstr_longlong(token), status_name(status));
     return status;

@@ -94,8 +94,10 @@ struct reservation;
 enum portpool_status reservation_acquire(HANDLE socket, USHORT start, USHORT count,
                                          struct portpool_block *block);
 enum portpool_status reservation_release(HANDLE socket, UINT64 token);
-/* Ends the blocks whose sockets have ended otherwise than by closesocket. */
+/* Ends the blocks whose sockets have ended otherwise than by closesocket: all of them, or those of
+ * the socket that acquired the one with this token. */
 void reservation_sweep(void);
+void reservation_sweep_token(UINT64 token);
 BOOL reservation_has_acquirer(HANDLE socket);
 /* Around closesocket. closing takes the handle from the acquirer, so that a new socket with the
  * same handle does not meet it (NULL if it acquired nothing), and finds out which handle of the

@@ -616,6 +616,23 @@ void reservation_sweep(void)
     ReleaseSRWLockExclusive(&sweep_lock);
 }
 
+void reservation_sweep_token(UINT64 token)
+{
+    struct reservation *reservation, *list = NULL;
+
+    AcquireSRWLockExclusive(&sweep_lock);
+    AcquireSRWLockExclusive(&reservations_lock);
+    HASH_FIND(hh, reservations, &token, sizeof(token), reservation);
+    if (reservation)
+    {
+        watch_sweep(&reservation->acquirer->watch);
+        acquirer_settle(reservation->acquirer, &list);
+    }
+    ReleaseSRWLockExclusive(&reservations_lock);
+    reservation_end_list(list);
+    ReleaseSRWLockExclusive(&sweep_lock);
+}
+
 struct acquirer *reservation_closing(HANDLE socket, HANDLE *other)
 {
     struct acquirer *acquirer;
