@@ -126,11 +126,6 @@ BOOL memory_read(void *destination, const void *source, SIZE_T size)
     return memory_try(&access);
 }
 
-BOOL memory_write(void *destination, const void *source, SIZE_T size)
-{
-    return memory_read(destination, source, size);
-}
-
 BOOL memory_readable(const void *address, SIZE_T size)
 {
     struct memory_access access = {memory_touch_pages, (void *)address, NULL, size};
@@ -143,4 +138,10 @@ BOOL memory_writable(void *address, SIZE_T size)
     struct memory_access access = {memory_touch_pages, address, NULL, size, TRUE};
 
     return memory_try(&access);
+}
+
+BOOL memory_write(void *destination, const void *source, SIZE_T size)
+{
+    /* A copy that is broken off half-way would leave its first half. */
+    return memory_writable(destination, size) && memory_read(destination, source, size);
 }

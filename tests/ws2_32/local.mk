@@ -5,7 +5,7 @@
 
 WS2_32_TESTS = acquire affinity associate bind close exports extension handles host implicit \
 	inflight input interface kinds lasterror leak many memory msquic \
-	overlapped process release restart sharing threads
+	overlapped process random release restart sharing threads
 WS2_32_TEST_C = $(WS2_32_TESTS:%=tests/ws2_32/%.c)
 WS2_32_TEST_H = include/wine/test.h
 # These serve other test programs too.
