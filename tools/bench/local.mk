@@ -7,11 +7,13 @@ BENCH_LISTENER = $(windir)/obj/tools/bench/listener.exe
 BENCH_NATIVE = $(unixdir)/obj/tools/bench/native
 
 EXTRA_DIST += tools/bench/bench.c tools/bench/budgets.json tools/bench/listener.c tools/bench/measure.h \
-	tools/bench/native.c \
-	tools/bench/report.jq tools/bench/run tools/bench/table.jq
+	tools/bench/native.c tools/bench/report.jq tools/bench/run tools/bench/sides.h \
+	tools/bench/table.jq
 CLEANFILES = bench.json
 
-$(BENCH): $(srcdir)/tools/bench/bench.c $(srcdir)/tools/bench/measure.h
+BENCH_H = $(srcdir)/tools/bench/measure.h $(srcdir)/tools/bench/sides.h
+
+$(BENCH): $(srcdir)/tools/bench/bench.c $(BENCH_H)
 	@$(MKDIR_P) $(@D)
 	$(AM_V_GEN)$(PE_CC) $(PE_CPPFLAGS) $(PE_CFLAGS) $(MINGW_CFLAGS) -o $@ $< -lws2_32 -liphlpapi \
 		-ladvapi32
