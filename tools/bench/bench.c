@@ -22,6 +22,8 @@
  *                      VALUE is "THREAD BEGIN END", as the wineserver's trace shows those.
  * bench serve          does what lines of standard input say, and answers with nanoseconds:
  *                          time PROTOCOL START COUNT   acquires and releases
+ *                          most PROTOCOL START COUNT   answers how many ports can be acquired, of
+ *                                                      those at most
  *                          hold PROTOCOL START COUNT   acquires, and does not release
  *                          create PROTOCOL START COUNT creates a persistent range, and deletes it
  *                                                      outside of what is timed
@@ -423,6 +425,30 @@ static double serve_time(const struct protocol *protocol, USHORT start, USHORT c
     return time;
 }
 
+/* How many of the ports can be acquired, if not all of them can: a process may not have so many
+ * open files. */
+static double serve_most(const struct protocol *protocol, USHORT start, USHORT count)
+{
+    INET_PORT_RESERVATION_INSTANCE instance;
+    SOCKET s = make_socket(&ours, protocol);
+    unsigned int enough = 0, too_many = count + 1u;
+
+    while (too_many - enough > 1)
+    {
+        unsigned int middle = (enough + too_many) / 2;
+
+        if (try_acquire(s, start, middle, &instance))
+        {
+            release(s, (INET_PORT_RESERVATION_TOKEN){instance.Token});
+            enough = middle;
+        }
+        else
+            too_many = middle;
+    }
+    ours.closesocket(s);
+    return enough;
+}
+
 static double serve_hold(const struct protocol *protocol, USHORT start, USHORT count)
 {
     acquire(make_socket(&ours, protocol), start, count);
@@ -447,8 +473,10 @@ static double serve_store(const struct protocol *protocol, USHORT start, USHORT 
 
 static double serve_delete(const struct protocol *protocol, USHORT start, USHORT count)
 {
+    double time = clock_ns();
+
     delete (protocol, start, count);
-    return 0;
+    return clock_ns() - time;
 }
 
 static double serve_restart(const struct protocol *protocol, USHORT start, USHORT count)
@@ -466,8 +494,9 @@ static int bench_serve(void)
         const char *name;
         double (*function)(const struct protocol *protocol, USHORT start, USHORT count);
     } commands[] = {
-        {"time", serve_time},   {"hold", serve_hold},     {"create", serve_create},
-        {"store", serve_store}, {"delete", serve_delete}, {"restart", serve_restart},
+        {"time", serve_time},       {"most", serve_most},   {"hold", serve_hold},
+        {"create", serve_create},   {"store", serve_store}, {"delete", serve_delete},
+        {"restart", serve_restart},
     };
     char line[80], command[8] = "", name[8];
     unsigned int start, count, i;

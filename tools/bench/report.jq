@@ -1,9 +1,11 @@
-# Turns samples into bench.json: "ROW SIDE VALUE", a line each, judged by budgets.json.
+# Turns samples into bench.json: "ROW SIDE VALUE", a line each, judged by budgets.json; and what is
+# called CURVE@X in the place of ROW, into the curves of curves.json.
 #
 # Copyright 2026 the Tawny authors
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# jq -nR -f report.jq --slurpfile budgets budgets.json --arg NAME VALUE … <samples
+# jq -nR -f report.jq --slurpfile budgets budgets.json --slurpfile curves curves.json \
+#     --arg NAME VALUE … <samples
 #
 # A row without samples has no "holds": it was not measured. One without a budget has none either.
 
@@ -39,6 +41,16 @@ def judge($kind; $budget; $plus; $ours; $reference):
         + if $budget == null then {} else {holds: (. <= allowed($budget; $plus; $their))} end
       end;
 
+# The points of a curve; without a reference, they have no ratio. One may be named as a row, too.
+def points($samples; $curve):
+    [$samples | to_entries[] | (.key | split("@")) as $name | select($name[0] == $curve)
+     | (.value.ours // []) as $ours | (.value.reference // []) as $reference
+     | {x: ($name[1] | tonumber), ours: ($ours | figure("ratio")),
+        reference: ($reference | figure("ratio")), samples: ($ours | length)}
+       | if .reference == null then del(.reference)
+         else .ratio = ratio($ours; $reference) end]
+    | sort_by(.x);
+
 def unit: {same: "functions", beyond: "requests", bytes: "bytes", ratio: "ns"};
 
 (reduce (inputs | split(" ") | select(length == 3)) as [$row, $side, $value]
@@ -56,5 +68,12 @@ def unit: {same: "functions", beyond: "requests", bytes: "bytes", ratio: "ns"};
         | {row, group: $group, what, unit: unit[$kind], kind: $kind, budget: $budget, plus: $plus,
            samples: ($ours | length)}
           + judge($kind; $budget; $plus; $ours; $reference)
+    ],
+    panels: $curves[0].panels,
+    curves: [
+        $curves[0].groups[] | {group, x_label: .x} as $group | .curves[]
+        | {name: .curve, title: .what} + $group
+          + {unit: "ns", panel, legend, points: points($samples; .curve)}
+        | del(.[] | nulls)
     ]
 }

@@ -42,12 +42,35 @@ def verdict:
     if .ours == null then "not measured" elif .budget == null then ""
     elif .holds == null then "not measured" elif .holds then "holds" else "OVER" end;
 
+# Puts neighbours together that are alike.
+def group_by_order(f):
+    reduce .[] as $item ([]; if length > 0 and (.[-1][0] | f) == ($item | f)
+                             then .[-1] += [$item] else . + [[$item]] end);
+
 def pad_right($width): . + " " * ([$width - length, 0] | max);
 def pad_left($width): " " * ([$width - length, 0] | max) + .;
 
 def line($what; $ours; $reference; $ratio; $budget; $samples):
     ($what | pad_right(54)) + ($ours | pad_left(11)) + ($reference | pad_left(11))
     + ($ratio | pad_left(8)) + ($budget | pad_left(8)) + ($samples | pad_left(9)) + "  ";
+
+# The numbers of a curve in columns below those of its group.
+def columns($what; $values): ($what | pad_right(54)) + ($values | map(pad_left(11)) | add // "");
+
+def thousands: if . < 1000 then tostring else tostring | .[:-3] + "," + .[-3:] end;
+
+def curve:
+    columns("  " + .title; .points | map(.ours | time)),
+    if any(.points[]; has("reference"))
+    then columns("    reference"; .points | map(.reference | time)),
+         columns("    ratio"; .points | map(.ratio | digits(3)))
+    else empty end;
+
+def curves:
+    group_by_order(.group)[]
+    | "", .[0].group,
+      (group_by_order(.points | map(.x))[]
+       | columns("  " + .[0].x_label; .[0].points | map(.x | thousands)), (.[] | curve));
 
 (reduce .rows[] as $row ([]; if any(. == $row.group) then . else . + [$row.group] end)) as $groups
 | "\(.wine), \(.host), on \(.placement); medians of samples taken by turns, in \(.seconds) s.",
@@ -63,4 +86,5 @@ def line($what; $ours; $reference; $ratio; $budget; $samples):
   "",
   ([.rows[] | verdict] | "\(map(select(. == "holds")) | length) hold, "
    + "\(map(select(. == "OVER")) | length) over budget, "
-   + "\(map(select(. == "not measured")) | length) not measured.")
+   + "\(map(select(. == "not measured")) | length) not measured."),
+  (.curves | map(select(.points != [])) | curves)
