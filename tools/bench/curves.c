@@ -9,15 +9,20 @@
  * with SIDE and VALUE as bench.c prints them: nanoseconds a call. What a curve and its X are stands
  * in curves.json. Many are named OPERATION-by-WHAT; those of one WHAT are taken together.
  *
- * curves full        draws from a block and from a range of 1,000 ports, of which X in 1,000 are
- * used curves processes   X processes that draw from one range at the same time; VALUE is of one
- * draw, as all of them together make them curves ports       operations by the ports of the block
- * or range curves blocks      … by the blocks that the process has, each by a socket of its own,
- * and all by the same one curves sockets     … by the associated sockets that are open, bound and
- * not curves ranges      … by the persistent ranges that are stored curves memory      what a
- * socket, or a block of one port, takes of the process's memory, as lines ROW SIDE BYTES curves
- * draw SIDE PROTOCOL COUNT draws from a block so often, and prints nothing: "calls" counts system
- * calls
+ * curves full        draws from a block and a range of 1,000 ports, of which X % are used
+ * curves processes   X processes draw from one range at the same time; VALUE is of one draw, as all
+ *                    of them together make them
+ * curves ports       operations by the ports of the block or range
+ * curves blocks      … by the blocks that the process has, each by a socket of its own, and all by
+ *                    the same one
+ * curves sockets     … by the associated sockets that are open, bound and not
+ * curves ranges      … by the persistent ranges that are stored
+ * curves others      acquire anywhere, by the ports of another process's block, which lies where
+ *                    such blocks are looked for first
+ * curves memory      what a socket, or a block of one port, takes of the process's memory, as lines
+ *                    ROW SIDE BYTES
+ * curves draw SIDE PROTOCOL COUNT
+ *                    draws from a block so often, and prints nothing, for "run --calls"
  *
  * Beside those, draw-with and hold-with are what "processes" and "others" start.
  */

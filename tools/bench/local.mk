@@ -7,9 +7,9 @@ BENCH_CURVES = $(windir)/obj/tools/bench/curves.exe
 BENCH_LISTENER = $(windir)/obj/tools/bench/listener.exe
 BENCH_NATIVE = $(unixdir)/obj/tools/bench/native
 
-EXTRA_DIST += tools/bench/bench.c tools/bench/budgets.json tools/bench/curves.c tools/bench/curves.json \
-	tools/bench/listener.c tools/bench/measure.h tools/bench/native.c tools/bench/report.jq \
-	tools/bench/run tools/bench/sides.h tools/bench/table.jq
+EXTRA_DIST += tools/bench/bench.c tools/bench/budgets.json tools/bench/calls.awk tools/bench/curves.c \
+	tools/bench/curves.json tools/bench/listener.c tools/bench/measure.h tools/bench/native.c \
+	tools/bench/report.jq tools/bench/run tools/bench/sides.h tools/bench/table.jq
 CLEANFILES = bench.json
 
 BENCH_H = $(srcdir)/tools/bench/measure.h $(srcdir)/tools/bench/sides.h

@@ -14,6 +14,9 @@
  * native send PORT FLOWS RATE
  *                       sends datagrams to the port over IPv4 and loopback, from so many ports, so
  *                       many a second, until it is killed
+ * native draw PAIRS     makes the host's system calls of a draw, as "run --calls" counts them, but
+ *                       for messages between a process and the wineserver; the reference is what
+ *                       Wine makes without us. Prints samples as bench.c does.
  * native time PROGRAM [ARG...]
  *                       prints the nanoseconds from the start of a program to its end; the program
  *                       reads and writes nothing. Exits with its code.
@@ -26,8 +29,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -203,6 +208,156 @@ static int send_for_ever(unsigned int port, unsigned int flows, unsigned int rat
     }
 }
 
+#define DRAW_CALLS 100
+
+/* What draws have in common. */
+struct drawing
+{
+    int type;
+    int placeholder; /* of the port that is drawn */
+    unsigned int port;
+    int epoll;
+    int pair[2]; /* descriptors go from the first to the second */
+};
+
+static int set_option(int fd, int option, int value)
+{
+    return setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value));
+}
+
+static int get_option(int fd, int option)
+{
+    socklen_t length = sizeof(int);
+    int value = 0;
+
+    getsockopt(fd, SOL_SOCKET, option, &value, &length);
+    return value;
+}
+
+static void get_name(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t length = sizeof(name);
+
+    getsockname(fd, (struct sockaddr *)&name, &length);
+}
+
+/* A copy of the descriptor that goes the way of those that the wineserver gives out. */
+static int pass_descriptor(const int pair[2], int fd)
+{
+    union
+    {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    unsigned int number = 0;
+    struct iovec data = {&number, sizeof(number)};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    int copy = -1;
+
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+    if (sendmsg(pair[0], &message, 0) == -1 || recvmsg(pair[1], &message, 0) == -1)
+        fail("passing a descriptor");
+    memcpy(&copy, CMSG_DATA(&control.header), sizeof(copy));
+    fcntl(copy, F_SETFD, FD_CLOEXEC);
+    return copy;
+}
+
+/* What the wineserver does. */
+static int draw_socket(const struct drawing *drawing)
+{
+    int fd = socket(AF_INET, drawing->type, 0);
+
+    if (fd == -1) fail("socket");
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    set_option(fd, SO_REUSEADDR, drawing->type == SOCK_STREAM);
+    if (drawing->type == SOCK_STREAM) set_option(fd, SO_OOBINLINE, 1);
+    get_option(fd, SO_RCVBUF);
+    get_option(fd, SO_SNDBUF);
+    return fd;
+}
+
+static void draw_bind(int fd, unsigned int port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address))) fail("bind");
+    get_name(fd);
+}
+
+static void draw_plain(const struct drawing *drawing)
+{
+    int fd = draw_socket(drawing);
+
+    draw_bind(fd, 0);
+    close(fd);
+}
+
+/* What our part of the process does in between. */
+static void draw_lent(const struct drawing *drawing)
+{
+    struct epoll_event event = {0};
+    int fd = draw_socket(drawing), copy;
+    struct stat status;
+
+    epoll_wait(drawing->epoll, &event, 1, 0);
+    copy = pass_descriptor(drawing->pair, fd);
+    fcntl(copy, F_SETFD, FD_CLOEXEC);
+    get_option(copy, SO_PROTOCOL);
+    get_name(copy);
+    fstat(copy, &status);
+    set_option(copy, SO_REUSEPORT, 1);
+    set_option(drawing->placeholder, SO_REUSEPORT, 1);
+    draw_bind(fd, drawing->port);
+    set_option(drawing->placeholder, SO_REUSEPORT, 0);
+    if (drawing->type == SOCK_DGRAM) set_option(copy, SO_REUSEPORT, 0);
+    epoll_ctl(drawing->epoll, EPOLL_CTL_ADD, copy, &event);
+    close(copy);
+    close(fd);
+}
+
+static void draw_sample(const struct drawing *drawing, int ours)
+{
+    double begin = clock_ns();
+
+    for (unsigned int i = 0; i < DRAW_CALLS; i++)
+    {
+        if (ours)
+            draw_lent(drawing);
+        else
+            draw_plain(drawing);
+    }
+    printf("draw-host-%s %s %.1f\n", drawing->type == SOCK_STREAM ? "tcp" : "udp",
+           ours ? "ours" : "reference", (clock_ns() - begin) / DRAW_CALLS);
+}
+
+static int draw(int pairs)
+{
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+
+    for (unsigned int i = 0; i < sizeof(types) / sizeof(*types); i++)
+    {
+        struct drawing drawing = {.type = types[i], .epoll = epoll_create1(EPOLL_CLOEXEC)};
+
+        if (drawing.epoll == -1 || socketpair(AF_UNIX, SOCK_STREAM, 0, drawing.pair))
+            fail("socketpair");
+        for (drawing.port = 2048; !ports_hold(drawing.type, drawing.port, 1);) drawing.port++;
+        drawing.placeholder = sockets[0];
+        for (int j = 0; j < pairs * 2; j++) draw_sample(&drawing, (j + j / 2) % 2);
+        ports_drop(1);
+        close(drawing.epoll);
+        close(drawing.pair[0]);
+        close(drawing.pair[1]);
+    }
+    return 0;
+}
+
 static void __attribute__((noreturn)) become(char **argv)
 {
     int null = open("/dev/null", O_RDWR);
@@ -231,9 +386,10 @@ int main(int argc, char **argv)
     if (argc == 3 && !strcmp(argv[1], "find")) return find(argv[2]);
     if (argc == 5 && !strcmp(argv[1], "send") && atoi(argv[3]) > 0 && atoi(argv[4]) > 0)
         return send_for_ever(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+    if (argc == 3 && !strcmp(argv[1], "draw")) return draw(atoi(argv[2]));
     if (argc >= 3 && !strcmp(argv[1], "time")) return time_program(argv + 2);
     fputs("Usage: native serve | native find COUNT | native send PORT FLOWS RATE | "
-          "native time PROGRAM [ARG...]\n",
+          "native draw PAIRS | native time PROGRAM [ARG...]\n",
           stderr);
     return 2;
 }
