@@ -165,8 +165,7 @@ static void range_take_precedence(struct range *range)
 
     range->others = hold_take_precedence(stored);
     if (range->others && range->others != before)
-        ERR("%u of the %s ports %u to %u are another prefix's as well, which gives them out until "
-            "it "
+        ERR("%u of the %s ports %u to %u are given out by another prefix that has them, until it "
             "ends\n",
             range->others, protocol_name(stored->protocol), stored->start,
             stored->start + stored->count - 1);
