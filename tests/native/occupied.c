@@ -210,6 +210,29 @@ static void test_many_remnants(void)
     scene_end(&scene);
 }
 
+/* Connections that a program has closed and the kernel has not seen to their end: whoever closes
+ * first, or the other side not at all. */
+static void test_closing(void)
+{
+    const struct shape *shape = &network_shapes[SHAPE_LOCALHOST];
+    uint16_t port = network_free_block(1), conflict;
+    enum unix_status status;
+    struct scene scene;
+    int32_t fd;
+
+    for (unsigned int i = 0; i < 600; i++)
+    {
+        if (!scene_make(&scene, ACCEPTED, shape, port, REUSEADDR, false)) return;
+        if (i % 3 == 0) close(scene.peer);
+        close(scene.occupant);
+        if (i % 3 == 1) close(scene.peer);
+        status = placeholder_hold(UNIX_TCP, port, 1, &fd, &conflict);
+        ok(!status, "round %u: status %u", i, status);
+        placeholder_drop(&fd, 1);
+        if (i % 3 == 2) close(scene.peer);
+    }
+}
+
 /* An outsider that comes and goes at a port with remnants while blocks are held and dropped. */
 static struct
 {
@@ -410,6 +433,7 @@ int main(void)
              "bound, at a port with connections in TIME_WAIT, is not noticed there");
     test_tcp();
     test_many_remnants();
+    test_closing();
     test_visitor();
     test_listen_meanwhile();
     for (enum unix_protocol protocol = UNIX_TCP; protocol <= UNIX_UDP; protocol++)

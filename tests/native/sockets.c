@@ -198,7 +198,7 @@ static void count_socket(const struct host_socket *host_socket, void *context)
 {
     struct census *census = context;
 
-    if (host_socket->port != census->port || host_socket->time_wait) return;
+    if (host_socket->port != census->port || host_socket->remnant) return;
     census->count++;
     census->inode = host_socket->inode;
 }
@@ -297,7 +297,7 @@ static void test_visit_details(enum unix_protocol protocol, const struct shape *
         ok(sockets_visit(protocol, port, port, copy_socket, &seen), "the host does not say");
         /* Before Linux 6.8. */
         if (!seen.port && !listening && protocol == UNIX_TCP) continue;
-        ok(seen.port == port && seen.inode == sockets_inode(fd) && !seen.time_wait,
+        ok(seen.port == port && seen.inode == sockets_inode(fd) && !seen.remnant,
            "%s: port %u, inode %u", shape->name, seen.port, seen.inode);
         ok(seen.merely_bound == (protocol == UNIX_TCP && !listening), "%s: merely bound: %d",
            shape->name, seen.merely_bound);

@@ -166,7 +166,7 @@ static bool kind_possible(enum kind kind, enum unix_protocol protocol)
 static void test_occupied(enum kind kind, enum unix_protocol protocol, const struct shape *shape)
 {
     uint16_t start = network_free_block(COUNT);
-    int used = kind == NOTHING || kind == REMNANT ? -1 : OFFSET;
+    int used = kind == NOTHING || kind == ORPHAN || kind == REMNANT ? -1 : OFFSET;
     int32_t fds[COUNT] = {[0 ... COUNT - 1] = -1};
     uint8_t restored[COUNT];
     struct scene scene;

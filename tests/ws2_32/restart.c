@@ -109,6 +109,23 @@ static void test_established(const struct kind *kind)
     check_close(s);
 }
 
+/* A connection that its server has closed is nobody's, though its client is not done with it. */
+static void test_closed(const struct kind *kind)
+{
+    USHORT port = find_ports(1);
+    struct server server = server_start(kind, port);
+    SOCKET client = client_connect(kind, port), accepted = accept_soon(server.listener);
+
+    ok(accepted != INVALID_SOCKET, "accept: error %d\n", WSAGetLastError());
+    check_close(accepted);
+    server_stop(&server);
+    server = server_start(kind, port);
+    check_end(client);
+    serve(kind, &server, port);
+    server_stop(&server);
+    check_close(client);
+}
+
 /* Bound and not listening is in use. */
 static void test_bound(const struct kind *kind)
 {
@@ -136,6 +153,7 @@ START_TEST(restart)
         {
             test_restart(kind);
             test_established(kind);
+            test_closed(kind);
         }
         test_bound(kind);
         winetest_pop_context();

@@ -79,7 +79,7 @@ static void host_take(const struct host_socket *host_socket, void *context)
         return;
     }
     /* What is left of a connection is no program's. */
-    if (host_socket->time_wait || !inode) return;
+    if (!inode) return;
     HASH_FIND(hh, looking->found, &inode, sizeof(inode), found);
     if (found) return;
     found = memory_allocate(sizeof(*found));

@@ -39,7 +39,7 @@ static void occupied_take(const struct host_socket *host_socket, void *context)
     struct listing *listing = context;
     uint8_t *port;
 
-    if (host_socket->time_wait || host_socket->port < listing->start ||
+    if (host_socket->remnant || host_socket->port < listing->start ||
         host_socket->port - listing->start >= listing->count)
         return;
     port = &listing->occupied[host_socket->port - listing->start];

@@ -11,8 +11,8 @@
 #include "../unixlib.h"
 
 /* Sets occupied, one a port, to 1 where a socket other than a shared placeholder has the port, else
- * to 0. Connections in TIME_WAIT have none. UNIX_FAILED: not all is known. Where nothing is, all
- * are 1; before Linux 6.8, those are 0 that at most TCP sockets have which are merely bound. */
+ * to 0. Remnants of connections have none. UNIX_FAILED: not all is known. Where nothing is, all are
+ * 1; before Linux 6.8, those are 0 that at most TCP sockets have which are merely bound. */
 enum unix_status occupied_list(enum unix_protocol protocol, uint16_t start, uint16_t count,
                                uint8_t *occupied);
 

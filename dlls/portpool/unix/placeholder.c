@@ -46,7 +46,7 @@ struct doubt
     bool exists;
     uint32_t inode; /* of the placeholder, 0 if there is none */
     bool listed;    /* the host names the placeholder among its sockets: it names all, then */
-    bool time_wait; /* … a connection in TIME_WAIT */
+    bool remnant;   /* … what is left of a connection */
     bool occupied;  /* … somebody else's socket */
     bool seen;      /* … anything at all */
 };
@@ -165,8 +165,8 @@ static enum unix_status placeholder_doubt(struct holding *holding, uint16_t port
 }
 
 /* Says whether a socket is bound to the port at the wildcard address; with sharing, one that does
- * not share it. One in TIME_WAIT does not count, for it has an address of its own, and nobody has
- * this one. */
+ * not share it. Remnants of connections do not count, for they have addresses of their own, and
+ * nobody has this one. */
 static bool placeholder_wildcard_taken(uint16_t port, bool sharing)
 {
     struct sockaddr_in unused = {
@@ -199,8 +199,8 @@ static void placeholder_look_at(const struct host_socket *host_socket, void *con
     if (host_socket->port - holding->start >= holding->count) return;
     doubt = &holding->doubts[host_socket->port - holding->start];
     doubt->seen = true;
-    if (host_socket->time_wait)
-        doubt->time_wait = true;
+    if (host_socket->remnant)
+        doubt->remnant = true;
     else if (doubt->inode && host_socket->inode == doubt->inode)
         doubt->listed = true;
     else if (!holding->restoring || placeholder_bars(holding, host_socket))
@@ -222,33 +222,39 @@ static void placeholder_look_twice(struct holding *holding)
     holding->looked = true;
 }
 
-/* Says whether a socket bars the port, at which there is something. To be asked before SO_REUSEADDR
- * is tried: while we are there a socket that is merely bound cannot listen, and the kernel would
- * remember that it let us in, and not look the next time. */
-static bool placeholder_barred(struct holding *holding, uint16_t port)
+/* Says whether the host names anything at the port, at which there is something. It may name
+ * nothing, for that has gone since, or begun or ceased to listen each time that we looked. */
+static bool placeholder_sees(struct holding *holding, uint16_t port)
 {
-    const struct doubt *doubt;
+    const struct doubt *doubt = &holding->doubts[port - holding->start];
 
-    if (!placeholder_make_doubts(holding)) return true;
-    doubt = &holding->doubts[port - holding->start];
     if (!holding->looked) placeholder_look_twice(holding);
-    /* The kernel may have named nothing: what is there has come since, or begun or ceased to listen
-     * each time that we looked. */
     if (!doubt->seen) placeholder_look_twice(holding);
-    return !holding->known || doubt->occupied || !doubt->seen;
+    return doubt->seen;
 }
 
-/* What keeps a TCP port may be connections in TIME_WAIT alone, which Windows does not mind. With
- * SO_REUSEADDR the bind passes those, but also whoever else has set it: that is checked once the
- * whole block is bound and nobody new can come. */
-static enum unix_status placeholder_bind_past_time_wait(struct holding *holding, int fd,
-                                                        uint16_t port)
+/* Says whether one of the sockets that were seen bars the port. */
+static bool placeholder_barred(const struct holding *holding, uint16_t port)
+{
+    return !holding->known || holding->doubts[port - holding->start].occupied;
+}
+
+/* What keeps a TCP port may be remnants of connections alone: in TIME_WAIT, which Windows does not
+ * mind, or on the way there. With SO_REUSEADDR the bind passes those, but also whoever else has
+ * set it: that is checked once the whole block is bound and nobody new can come. It is not tried
+ * with a socket there that bars the port: while we are there a socket that is merely bound cannot
+ * listen, and the kernel would remember that it let us in, and not look the next time. */
+static enum unix_status placeholder_bind_past_remnants(struct holding *holding, int fd,
+                                                       uint16_t port)
 {
     struct stat status;
 
-    if (holding->restoring && placeholder_barred(holding, port)) return UNIX_IN_USE;
-    if (placeholder_wildcard_taken(port, holding->restoring)) return UNIX_IN_USE;
-    if (!holding->restoring && placeholder_barred(holding, port)) return UNIX_IN_USE;
+    if (!placeholder_make_doubts(holding)) return UNIX_NO_MEMORY;
+    if (!holding->restoring && placeholder_wildcard_taken(port, false)) return UNIX_IN_USE;
+    if (!placeholder_sees(holding, port))
+        return placeholder_bind(holding, fd, port) ? placeholder_failure() : UNIX_SUCCESS;
+    if (placeholder_barred(holding, port)) return UNIX_IN_USE;
+    if (holding->restoring && placeholder_wildcard_taken(port, true)) return UNIX_IN_USE;
     placeholder_set(fd, SO_REUSEADDR, 1);
     if (placeholder_bind(holding, fd, port)) return placeholder_failure();
     placeholder_set(fd, SO_REUSEADDR, 0);
@@ -273,7 +279,7 @@ static enum unix_status placeholder_hold_port(struct holding *holding, uint16_t 
             return placeholder_doubt(holding, port, 0);
         }
         if (errno == EADDRINUSE && holding->protocol == UNIX_TCP)
-            status = placeholder_bind_past_time_wait(holding, fd, port);
+            status = placeholder_bind_past_remnants(holding, fd, port);
         else
             status = placeholder_failure();
     }
@@ -295,8 +301,8 @@ static bool placeholder_dispels(const struct doubt *doubt)
     if (!doubt->exists) return true;
     if (doubt->occupied) return false;
     /* There was something in the way. A kernel that does not list sockets that are merely bound
-     * must show that it was a connection in TIME_WAIT, and not one of those. */
-    return !doubt->inode || doubt->listed || doubt->time_wait;
+     * must show that it was the remnant of a connection, and not one of those. */
+    return !doubt->inode || doubt->listed || doubt->remnant;
 }
 
 /* Asks the host for its sockets, once for all ports in doubt, now that nobody new can come. The
@@ -414,7 +420,7 @@ static enum unix_status placeholder_restore_port(struct holding *holding, uint16
             return UNIX_SUCCESS;
         }
         if (errno == EADDRINUSE && holding->protocol == UNIX_TCP)
-            status = placeholder_bind_past_time_wait(holding, fd, port);
+            status = placeholder_bind_past_remnants(holding, fd, port);
         else
             status = placeholder_failure();
     }

@@ -78,6 +78,16 @@ static void sockets_read_attributes(const struct nlmsghdr *message, struct host_
     }
 }
 
+/* Says whether the kernel alone has the socket, to see its connection to the end. One that waits to
+ * be accepted has no inode either, but is in none of these states. */
+static bool sockets_is_remnant(const struct inet_diag_msg *diag)
+{
+    static const unsigned int ending = 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSING |
+                                       1 << TCP_LAST_ACK | 1 << TCP_TIME_WAIT;
+
+    return !diag->idiag_inode && ending >> diag->idiag_state & 1;
+}
+
 static void sockets_take(const struct nlmsghdr *message, enum unix_protocol protocol,
                          sockets_visitor visitor, void *context)
 {
@@ -85,7 +95,7 @@ static void sockets_take(const struct nlmsghdr *message, enum unix_protocol prot
     struct host_socket host_socket = {
         .port = ntohs(diag->id.idiag_sport),
         .inode = diag->idiag_inode,
-        .time_wait = protocol == UNIX_TCP && diag->idiag_state == TCP_TIME_WAIT,
+        .remnant = protocol == UNIX_TCP && sockets_is_remnant(diag),
         .merely_bound = protocol == UNIX_TCP && diag->idiag_state == TCP_CLOSE,
         .interface = diag->id.idiag_if,
     };

@@ -15,7 +15,7 @@ struct host_socket
 {
     uint16_t port;
     uint32_t inode;        /* 0 for one that no program holds any more */
-    bool time_wait;        /* what is left of a connection, and occupies nothing on Windows */
+    bool remnant;          /* what is left of a connection that no program has any more */
     bool merely_bound;     /* TCP: neither listens nor is connected */
     bool v6only;           /* known of those without a connection */
     uint8_t address[16];   /* local; IPv6, network byte order; an IPv4 socket's is mapped */
