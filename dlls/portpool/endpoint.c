@@ -12,29 +12,8 @@
 
 WINE_DEFAULT_DEBUG_CHANNEL(portpool);
 
-#define SYSTEM_EXTENDED_HANDLE_INFORMATION 64
-
 /* Of ntstatus.h, which does not go together with windef.h. */
 #define STATUS_INFO_LENGTH_MISMATCH ((NTSTATUS)0xc0000004)
-
-struct handle_entry
-{
-    void *object;
-    ULONG_PTR process;
-    ULONG_PTR handle;
-    ULONG access;
-    USHORT creator;
-    USHORT type;
-    ULONG attributes;
-    ULONG reserved;
-};
-
-struct handle_list
-{
-    ULONG_PTR count;
-    ULONG_PTR reserved;
-    struct handle_entry entries[];
-};
 
 struct visit
 {
@@ -45,103 +24,73 @@ struct visit
     void *context;
 };
 
-/* Lists the handles of all processes; the caller frees it. */
-static struct handle_list *handle_list_all(void)
+/* Lists the processes; the caller frees it. */
+static SYSTEM_PROCESS_INFORMATION *process_list_all(void)
 {
+    SYSTEM_PROCESS_INFORMATION *list;
     ULONG size = 0x10000;
-    struct handle_list *list;
     NTSTATUS status;
 
     for (;;)
     {
         if (!(list = HeapAlloc(GetProcessHeap(), 0, size))) return NULL;
-        status = NtQuerySystemInformation(SYSTEM_EXTENDED_HANDLE_INFORMATION, list, size, NULL);
+        status = NtQuerySystemInformation(SystemProcessInformation, list, size, NULL);
         if (!status) return list;
         HeapFree(GetProcessHeap(), 0, list);
         if (status != STATUS_INFO_LENGTH_MISMATCH) break;
         size *= 2;
     }
-    WARN("the handles could not be listed, status %#lx\n", status);
+    WARN("the processes could not be listed, status %#lx\n", status);
     return NULL;
 }
 
-/* Finds out how the list numbers files, as which it has the sockets: by a file of our own. */
-static BOOL handle_list_file_type(const struct handle_list *list, HANDLE file, USHORT *type)
+static SYSTEM_PROCESS_INFORMATION *process_list_next(SYSTEM_PROCESS_INFORMATION *entry)
 {
-    for (ULONG_PTR i = 0; i < list->count; i++)
-    {
-        if (list->entries[i].process != GetCurrentProcessId()) continue;
-        if (list->entries[i].handle != (ULONG_PTR)file) continue;
-        *type = list->entries[i].type;
-        return TRUE;
-    }
-    WARN("a handle of our own is not in the list\n");
-    return FALSE;
+    return entry->NextEntryOffset ? (void *)((BYTE *)entry + entry->NextEntryOffset) : NULL;
 }
 
-static void endpoint_look_at(HANDLE process, const struct handle_entry *entry,
-                             const struct visit *visit)
+static DWORD process_list_id(const SYSTEM_PROCESS_INFORMATION *entry)
+{
+    return HandleToULong(entry->UniqueProcessId);
+}
+
+/* The first handle that a process cannot have; handles are multiples of four. What Wine tells as
+ * the number of handles is the size of their table, used or not. Which of them are used must be
+ * tried: asked for the handles of all processes, Wine 8's server crashes if one has none, as each
+ * has when it starts. */
+static ULONG_PTR handle_limit(const SYSTEM_PROCESS_INFORMATION *entry)
+{
+    return 4 * ((ULONG_PTR)entry->HandleCount + 1);
+}
+
+static void endpoint_look_at(HANDLE process, DWORD id, HANDLE handle, const struct visit *visit)
 {
     struct descriptor descriptor;
     HANDLE socket;
 
-    if (!DuplicateHandle(process, (HANDLE)entry->handle, GetCurrentProcess(), &socket, 0, FALSE,
+    if (!DuplicateHandle(process, handle, GetCurrentProcess(), &socket, 0, FALSE,
                          DUPLICATE_SAME_ACCESS))
         return;
     if (!descriptor_open(socket, &descriptor))
     {
         if (descriptor.protocol == visit->protocol && descriptor.port >= visit->start &&
             descriptor.port - visit->start < visit->count)
-            visit->visit(descriptor.fd, descriptor.port, entry->process, visit->context);
+            visit->visit(descriptor.fd, descriptor.port, id, visit->context);
         descriptor_close(descriptor.fd);
     }
     CloseHandle(socket);
 }
 
-/* The list has each process's handles together. */
-static void endpoint_look_through(const struct handle_list *list, USHORT file_type,
+static void endpoint_look_through(const SYSTEM_PROCESS_INFORMATION *entry,
                                   const struct visit *visit)
 {
-    HANDLE process = NULL;
-    ULONG_PTR last = 0;
+    DWORD id = process_list_id(entry);
+    HANDLE process = OpenProcess(PROCESS_DUP_HANDLE, FALSE, id);
 
-    for (ULONG_PTR i = 0; i < list->count; i++)
-    {
-        const struct handle_entry *entry = &list->entries[i];
-
-        if (entry->type != file_type) continue;
-        if (entry->process != last)
-        {
-            if (process) CloseHandle(process);
-            process = OpenProcess(PROCESS_DUP_HANDLE, FALSE, entry->process);
-            last = entry->process;
-        }
-        if (process) endpoint_look_at(process, entry, visit);
-    }
-    if (process) CloseHandle(process);
-}
-
-/* Lists the handles of all processes, and finds out which of them are files. The caller frees it.
- */
-static struct handle_list *handle_list_open(USHORT *file_type)
-{
-    HANDLE file =
-        CreateFileW(L"NUL", 0, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
-    struct handle_list *list;
-
-    if (file == INVALID_HANDLE_VALUE)
-    {
-        WARN("no file of our own, error %lu\n", GetLastError());
-        return NULL;
-    }
-    list = handle_list_all();
-    if (list && !handle_list_file_type(list, file, file_type))
-    {
-        HeapFree(GetProcessHeap(), 0, list);
-        list = NULL;
-    }
-    CloseHandle(file);
-    return list;
+    if (!process) return;
+    for (ULONG_PTR handle = 4; handle < handle_limit(entry); handle += 4)
+        endpoint_look_at(process, id, (HANDLE)handle, visit);
+    CloseHandle(process);
 }
 
 BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count, endpoint_visitor visit,
@@ -149,11 +98,10 @@ BOOL endpoint_visit(UINT protocol, USHORT start, USHORT count, endpoint_visitor 
 {
     struct visit what = {
         .protocol = protocol, .start = start, .count = count, .visit = visit, .context = context};
-    struct handle_list *list;
-    USHORT file_type;
+    SYSTEM_PROCESS_INFORMATION *list, *entry;
 
-    if (!(list = handle_list_open(&file_type))) return FALSE;
-    endpoint_look_through(list, file_type, &what);
+    if (!(list = process_list_all())) return FALSE;
+    for (entry = list; entry; entry = process_list_next(entry)) endpoint_look_through(entry, &what);
     HeapFree(GetProcessHeap(), 0, list);
     return TRUE;
 }
@@ -179,21 +127,19 @@ BOOL endpoint_is_last_handle(HANDLE socket)
 
 BOOL endpoint_find_own(UINT64 inode, HANDLE except, HANDLE *found)
 {
-    struct handle_list *list;
-    USHORT file_type;
+    SYSTEM_PROCESS_INFORMATION *list = process_list_all(), *entry = list;
 
     *found = NULL;
-    if (!(list = handle_list_open(&file_type))) return FALSE;
-    for (ULONG_PTR i = 0; i < list->count && !*found; i++)
+    while (entry && process_list_id(entry) != GetCurrentProcessId())
+        entry = process_list_next(entry);
+    for (ULONG_PTR value = 4; entry && value < handle_limit(entry) && !*found; value += 4)
     {
-        const struct handle_entry *entry = &list->entries[i];
-        HANDLE handle = (HANDLE)entry->handle;
+        HANDLE handle = (HANDLE)value;
 
-        if (entry->process != GetCurrentProcessId() || entry->type != file_type) continue;
         if (handle != except && endpoint_is(handle, inode)) *found = handle;
     }
-    HeapFree(GetProcessHeap(), 0, list);
-    return TRUE;
+    if (list) HeapFree(GetProcessHeap(), 0, list);
+    return entry != NULL;
 }
 
 struct marking

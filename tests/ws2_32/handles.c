@@ -12,6 +12,8 @@
 
 #include "../conformance/target.h"
 
+#define PATIENCE 30000 /* in milliseconds */
+
 /* How a socket gets a second handle in another process. */
 enum way
 {
@@ -765,6 +767,69 @@ static void test_cleanup(const struct kind *kind, enum way way)
     peer_end(&peer, PEER_EXIT);
 }
 
+/* However many handles the process has had, and wherever among them the socket's other one is. */
+static void test_far_duplicate(const struct kind *kind)
+{
+    HANDLE events[1000];
+    struct block block;
+    SOCKET owner = own_acquirer(kind, 2, &block), copy;
+    unsigned int i;
+
+    for (i = 0; i < ARRAYSIZE(events); i++) events[i] = CreateEventA(NULL, FALSE, FALSE, NULL);
+    ok(events[ARRAYSIZE(events) - 1] != NULL, "error %lu\n", GetLastError());
+    copy = duplicate(owner);
+    for (i = 0; i < ARRAYSIZE(events); i++) CloseHandle(events[i]);
+    check_close(owner);
+    check_reserved(kind, block.start);
+    close_any(copy);
+    check_free(kind, block.start, 2);
+}
+
+static DWORD WINAPI search_thread(void *stop)
+{
+    const struct kind *kind = &kinds[TCP4];
+    struct block block;
+    SOCKET owner, copy;
+
+    while (WaitForSingleObject(stop, 0) == WAIT_TIMEOUT)
+    {
+        owner = own_acquirer(kind, 1, &block);
+        copy = duplicate(owner);
+        check_close(owner);
+        close_any(copy);
+    }
+    return 0;
+}
+
+/* A process that is being started has no handles yet. Asked for the handles of all, Wine 8's server
+ * would not survive it. */
+static void test_starting_processes(void)
+{
+    STARTUPINFOA startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES};
+    HANDLE stop = CreateEventA(NULL, TRUE, FALSE, NULL), thread;
+    PROCESS_INFORMATION info;
+    char command[] = "cmd.exe /c exit";
+    int i;
+
+    thread = CreateThread(NULL, 0, search_thread, stop, 0, NULL);
+    ok(thread != NULL, "error %lu\n", GetLastError());
+    for (i = 0; i < 20; i++)
+    {
+        BOOL started =
+            CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &info);
+
+        ok(started, "start %d: error %lu\n", i, GetLastError());
+        if (!started) break;
+        ok(!WaitForSingleObject(info.hProcess, PATIENCE), "start %d: it does not end\n", i);
+        CloseHandle(info.hThread);
+        CloseHandle(info.hProcess);
+    }
+    SetEvent(stop);
+    ok(!WaitForSingleObject(thread, PATIENCE), "the thread does not end\n");
+    CloseHandle(thread);
+    CloseHandle(stop);
+}
+
 static void test_kind(const struct kind *kind)
 {
     enum way way;
@@ -785,6 +850,7 @@ static void test_kind(const struct kind *kind)
     }
     test_other_functions(kind);
     test_close_race(kind);
+    test_far_duplicate(kind);
     test_acquirer_ends(kind, PEER_EXIT);
     test_acquirer_ends(kind, PEER_TERMINATE);
     winetest_push_context("DuplicateHandle");
@@ -815,6 +881,8 @@ START_TEST(handles)
 
     WSAStartup(MAKEWORD(2, 2), &data);
     if (!peer_serve(commands))
+    {
+        if (target_reserves(&kinds[TCP4])) test_starting_processes();
         for (i = 0; i < ARRAYSIZE(some); i++)
         {
             if (!target_reserves(&kinds[some[i]])) continue;
@@ -822,5 +890,6 @@ START_TEST(handles)
             test_kind(&kinds[some[i]]);
             winetest_pop_context();
         }
+    }
     WSACleanup();
 }
