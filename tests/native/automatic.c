@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -88,19 +87,6 @@ static void test_connect(enum unix_protocol protocol)
     }
 }
 
-/* Leaves the kernel little to choose from. */
-static bool narrow_range(uint16_t first, uint16_t last)
-{
-    int file = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC), length;
-    char text[32];
-
-    length = snprintf(text, sizeof(text), "%u %u", first, last);
-    if (file == -1) return false;
-    length -= write(file, text, length);
-    close(file);
-    return !length;
-}
-
 static void test_block(enum unix_protocol protocol, bool shared)
 {
     uint16_t conflict = 0;
@@ -129,7 +115,7 @@ int main(void)
 
     test_start("automatic");
     test_seed();
-    if (outsiders_start() && ok(narrow_range(40000, 40399), "the range cannot be set"))
+    if (outsiders_start() && ok(network_narrow_range(40000, 40399), "the range cannot be set"))
     {
         process_ephemeral_range(&first, &last);
         ok(first == 40000 && last == 40399, "the range is %u to %u", first, last);

@@ -98,6 +98,18 @@ bool network_isolate(void)
     return network_enter();
 }
 
+bool network_narrow_range(uint16_t first, uint16_t last)
+{
+    int file = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC), length;
+    char text[32];
+
+    length = snprintf(text, sizeof(text), "%u %u", first, last);
+    if (file == -1) return false;
+    length -= write(file, text, length);
+    close(file);
+    return !length;
+}
+
 bool network_has_ipv6(void)
 {
     int error = network_try(&network_shapes[SHAPE_ANY_DUAL], SOCK_STREAM, 0, PLAIN);

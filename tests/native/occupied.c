@@ -237,6 +237,7 @@ static void test_closing(void)
 static struct
 {
     uint16_t port;
+    enum sharing sharing;
     bool end;
     bool held;               /* the block is */
     unsigned int tries;      /* of the outsider, whole ones */
@@ -247,7 +248,7 @@ static struct
 static void visit(unsigned int try)
 {
     const struct shape *shape = &network_shapes[SHAPE_LOCALHOST];
-    int fd = network_open(shape, SOCK_STREAM, visits.port, REUSEADDR);
+    int fd = network_open(shape, SOCK_STREAM, visits.port, visits.sharing);
 
     if (fd < 0) return;
     visits.successes++;
@@ -275,7 +276,7 @@ static void wait_for_visits(unsigned int count)
     while (__atomic_load_n(&visits.tries, __ATOMIC_SEQ_CST) - before < count) sched_yield();
 }
 
-static void test_visitor(void)
+static void test_visitor(enum sharing sharing)
 {
     unsigned long rounds = test_setting("TAWNY_ROUNDS", 1000), held = 0;
     uint16_t start = network_free_block(COUNT), conflict;
@@ -283,7 +284,7 @@ static void test_visitor(void)
     int32_t fds[COUNT];
     pthread_t thread;
 
-    visits.port = start + OFFSET;
+    visits = (typeof(visits)){.port = start + OFFSET, .sharing = sharing};
     if (!scene_make(&scene, NOTHING, &network_shapes[SHAPE_LOCALHOST], visits.port, REUSEADDR,
                     true))
         return;
@@ -309,9 +310,10 @@ static void test_visitor(void)
     }
     __atomic_store_n(&visits.end, true, __ATOMIC_SEQ_CST);
     pthread_join(thread, NULL);
-    ok(held && visits.successes, "held %lu times, visited %u times", held, visits.successes);
-    ok(!visits.trespasses, "%u of %u visits while the block was held", visits.trespasses,
-       visits.successes);
+    ok(held && visits.successes, "%s: held %lu times, visited %u times", sharing_name(sharing),
+       held, visits.successes);
+    ok(!visits.trespasses, "%s: %u of %u visits while the block was held", sharing_name(sharing),
+       visits.trespasses, visits.successes);
 }
 
 /* Sockets bound to a device do not conflict with those of another device. */
@@ -423,23 +425,79 @@ static void test_listen_meanwhile(void)
     close(fd);
 }
 
+static struct
+{
+    bool end;
+    unsigned int successes;
+} automatic;
+
+/* At an address at which there are no remnants, so that the kernel chooses the port. */
+static void *automatic_thread(void *context)
+{
+    static const struct shape shape = {"127.0.0.2", AF_INET, false, "127.0.0.2"};
+
+    (void)context;
+    while (!__atomic_load_n(&automatic.end, __ATOMIC_RELAXED))
+    {
+        int fd = network_open(&shape, SOCK_STREAM, 0, REUSEADDR);
+
+        if (fd < 0) continue;
+        sched_yield();
+        ok(!listen(fd, 1), "listen: error %d", errno);
+        close(fd);
+        __atomic_fetch_add(&automatic.successes, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+/* A socket that the kernel puts at a port with remnants, just as a block is being made of it. */
+static void test_automatic_meanwhile(void)
+{
+    unsigned long rounds = test_setting("TAWNY_ROUNDS", 1000), held = 0;
+    uint16_t port = network_free_block(1), conflict;
+    pthread_t thread;
+    struct scene scene;
+    int32_t fd;
+
+    if (!scene_make(&scene, NOTHING, &network_shapes[SHAPE_LOCALHOST], port, REUSEADDR, true))
+        return;
+    if (!ok(network_narrow_range(port, port), "the range cannot be set")) return;
+    ok(!pthread_create(&thread, NULL, automatic_thread, NULL), "no thread");
+    for (unsigned long i = 0; i < rounds || !held; i++)
+    {
+        if (placeholder_hold(UNIX_TCP, port, 1, &fd, &conflict)) continue;
+        held++;
+        placeholder_drop(&fd, 1);
+        sched_yield();
+    }
+    __atomic_store_n(&automatic.end, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    ok(automatic.successes, "the kernel never chose the port");
+}
+
 int main(void)
 {
+    bool isolated;
+
     test_start("occupied");
     test_seed();
-    outsiders_start();
+    isolated = outsiders_start();
     if (!(bound_sockets_listed = kernel_lists_bound_sockets()))
         skip("THIS KERNEL IS OLDER THAN LINUX 6.8: a TCP socket with SO_REUSEADDR that is only "
              "bound, at a port with connections in TIME_WAIT, is not noticed there");
     test_tcp();
     test_many_remnants();
     test_closing();
-    test_visitor();
+    test_visitor(REUSEADDR);
+    /* The kernel has a memory of those that share. */
+    test_visitor(REUSEADDR | REUSEPORT);
     test_listen_meanwhile();
     for (enum unix_protocol protocol = UNIX_TCP; protocol <= UNIX_UDP; protocol++)
     {
         test_device(protocol);
         test_device_outsider(protocol);
     }
+    /* The last: it leaves the kernel hardly a port. */
+    if (isolated && bound_sockets_listed) test_automatic_meanwhile();
     return test_end();
 }

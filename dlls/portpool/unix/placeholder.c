@@ -47,8 +47,8 @@ struct doubt
     uint32_t inode; /* of the placeholder, 0 if there is none */
     bool listed;    /* the host names the placeholder among its sockets: it names all, then */
     bool remnant;   /* … what is left of a connection */
-    bool occupied;  /* … somebody else's socket */
-    bool seen;      /* … anything at all */
+    bool occupied;  /* … somebody else's socket, which bars the port */
+    bool seen;      /* … anything but the placeholder */
 };
 
 struct holding
@@ -112,6 +112,17 @@ static int placeholder_socket(const struct holding *holding)
     }
     if (holding->dual) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     return fd;
+}
+
+/* Makes a placeholder a shared one. */
+static bool placeholder_share_one(int fd)
+{
+    int mark = PLACEHOLDER_TRAFFIC_CLASS;
+
+    if (setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &mark, sizeof(mark)) &&
+        setsockopt(fd, IPPROTO_IP, IP_TOS, &mark, sizeof(mark)))
+        return false;
+    return placeholder_set(fd, SO_REUSEPORT, 1);
 }
 
 /* Finds out, once for the block, which kind of socket covers all of the host's addresses. */
@@ -198,11 +209,14 @@ static void placeholder_look_at(const struct host_socket *host_socket, void *con
     if (host_socket->port < holding->start) return;
     if (host_socket->port - holding->start >= holding->count) return;
     doubt = &holding->doubts[host_socket->port - holding->start];
+    if (doubt->inode && host_socket->inode == doubt->inode)
+    {
+        doubt->listed = true;
+        return;
+    }
     doubt->seen = true;
     if (host_socket->remnant)
         doubt->remnant = true;
-    else if (doubt->inode && host_socket->inode == doubt->inode)
-        doubt->listed = true;
     else if (!holding->restoring || placeholder_bars(holding, host_socket))
         doubt->occupied = true;
 }
@@ -214,7 +228,8 @@ static bool placeholder_look(struct holding *holding)
 }
 
 /* Looks at the host's sockets. Twice: the kernel lists those that listen first, and a socket that
- * begins to listen only then it lists neither among those nor among the merely bound ones. */
+ * begins to listen only then, or just tries to, it lists neither among those nor among the merely
+ * bound ones. */
 static void placeholder_look_twice(struct holding *holding)
 {
     holding->known = placeholder_look(holding);
@@ -222,8 +237,8 @@ static void placeholder_look_twice(struct holding *holding)
     holding->looked = true;
 }
 
-/* Says whether the host names anything at the port, at which there is something. It may name
- * nothing, for that has gone since, or begun or ceased to listen each time that we looked. */
+/* Says whether the host names what is at the port. It may name nothing, for that has gone since, or
+ * begun or ceased to listen each time that we looked. */
 static bool placeholder_sees(struct holding *holding, uint16_t port)
 {
     const struct doubt *doubt = &holding->doubts[port - holding->start];
@@ -233,33 +248,33 @@ static bool placeholder_sees(struct holding *holding, uint16_t port)
     return doubt->seen;
 }
 
-/* Says whether one of the sockets that were seen bars the port. */
-static bool placeholder_barred(const struct holding *holding, uint16_t port)
-{
-    return !holding->known || holding->doubts[port - holding->start].occupied;
-}
-
-/* What keeps a TCP port may be remnants of connections alone: in TIME_WAIT, which Windows does not
- * mind, or on the way there. With SO_REUSEADDR the bind passes those, but also whoever else has
- * set it: that is checked once the whole block is bound and nobody new can come. It is not tried
- * with a socket there that bars the port: while we are there a socket that is merely bound cannot
- * listen, and the kernel would remember that it let us in, and not look the next time. */
-static enum unix_status placeholder_bind_past_remnants(struct holding *holding, int fd,
-                                                       uint16_t port)
+/* Binds past whoever has set SO_REUSEADDR. As long as the placeholder has, too, a socket that is
+ * merely bound there can listen all the same. */
+static enum unix_status placeholder_bind_past(struct holding *holding, int fd, uint16_t port)
 {
     struct stat status;
 
-    if (!placeholder_make_doubts(holding)) return UNIX_NO_MEMORY;
-    if (!holding->restoring && placeholder_wildcard_taken(port, false)) return UNIX_IN_USE;
-    if (!placeholder_sees(holding, port))
-        return placeholder_bind(holding, fd, port) ? placeholder_failure() : UNIX_SUCCESS;
-    if (placeholder_barred(holding, port)) return UNIX_IN_USE;
-    if (holding->restoring && placeholder_wildcard_taken(port, true)) return UNIX_IN_USE;
+    if (placeholder_wildcard_taken(port, holding->restoring)) return UNIX_IN_USE;
     placeholder_set(fd, SO_REUSEADDR, 1);
     if (placeholder_bind(holding, fd, port)) return placeholder_failure();
-    placeholder_set(fd, SO_REUSEADDR, 0);
     if (fstat(fd, &status)) return UNIX_FAILED;
     return placeholder_doubt(holding, port, status.st_ino);
+}
+
+/* What keeps a TCP port may be remnants of connections alone: in TIME_WAIT, which Windows does not
+ * mind, or on the way there. What else there was is found out later, for the whole block. */
+static enum unix_status placeholder_bind_past_remnants(struct holding *holding, int fd,
+                                                       uint16_t port)
+{
+    if (!placeholder_make_doubts(holding)) return UNIX_NO_MEMORY;
+    if (!holding->restoring) return placeholder_bind_past(holding, fd, port);
+
+    /* Before sockets that share are passed it must be found out: the kernel would remember that one
+     * let us in, and not look the next time. */
+    if (!placeholder_sees(holding, port))
+        return placeholder_bind(holding, fd, port) ? placeholder_failure() : UNIX_SUCCESS;
+    if (!holding->known || holding->doubts[port - holding->start].occupied) return UNIX_IN_USE;
+    return placeholder_bind_past(holding, fd, port);
 }
 
 static enum unix_status placeholder_hold_port(struct holding *holding, uint16_t port)
@@ -305,20 +320,64 @@ static bool placeholder_dispels(const struct doubt *doubt)
     return !doubt->inode || doubt->listed || doubt->remnant;
 }
 
-/* Asks the host for its sockets, once for all ports in doubt, now that nobody new can come. The
- * doubts that are left exist still. */
-static void placeholder_check_doubts(struct holding *holding)
+/* Nothing was seen at the port: if what there was has gone, the placeholder needs no SO_REUSEADDR.
+ */
+static bool placeholder_bind_again(const struct holding *holding, uint16_t port)
 {
-    bool known;
+    int *fd = &holding->fds[port - holding->start];
 
-    if (!holding->doubts) return;
-    known = placeholder_look(holding);
-    /* Where the host does not say, a port in doubt counts as used. */
-    for (uint32_t i = 0; known && i < holding->count; i++)
-        if (placeholder_dispels(&holding->doubts[i])) holding->doubts[i].exists = false;
+    close(*fd);
+    if ((*fd = placeholder_socket(holding)) == -1) return false;
+    return (!holding->restoring || placeholder_share_one(*fd)) &&
+           !placeholder_bind(holding, *fd, port);
 }
 
-/* Says whether a doubt is left, and about which port. */
+/* Has the placeholder hear of no packet that has fewer than 255 hops left, as all have unless their
+ * sender asked for so many; or hear of all again. */
+static void placeholder_set_deaf(int fd, bool deaf)
+{
+    int hops = deaf ? 255 : 0;
+
+    setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof(hops));
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof(hops));
+}
+
+/* Ends that SO_REUSEADDR lets others in. The kernel remembers whom it let in last, and if that one
+ * shares, as it may have while we looked, would let the like of it in without looking. It forgets
+ * that when somebody listens: the placeholder, for an instant, and deaf, with nobody else let in.
+ * One that shares must not listen, for a program's listener may be there: it forgets it for another
+ * socket, too, that is bound beside it. */
+static bool placeholder_close_to_all(const struct holding *holding, uint16_t port)
+{
+    int fd = holding->fds[port - holding->start];
+    bool closed;
+
+    if (holding->restoring)
+        return placeholder_set(fd, SO_REUSEADDR, 0) && !placeholder_wildcard_taken(port, true);
+    placeholder_set_deaf(fd, true);
+    closed = !listen(fd, 0) && placeholder_set(fd, SO_REUSEADDR, 0) && !shutdown(fd, SHUT_RDWR);
+    placeholder_set_deaf(fd, false);
+    return closed;
+}
+
+/* Closes the ports at which only remnants were seen. */
+static void placeholder_close_doubtful(struct holding *holding)
+{
+    for (uint32_t i = 0; i < holding->count; i++)
+    {
+        struct doubt *doubt = &holding->doubts[i];
+
+        if (!doubt->exists || !doubt->inode || doubt->occupied) continue;
+        if (doubt->seen)
+            doubt->occupied = !placeholder_close_to_all(holding, holding->start + i);
+        else if (placeholder_bind_again(holding, holding->start + i))
+            doubt->exists = false;
+        else
+            doubt->occupied = true;
+    }
+}
+
+/* Says whether there is a doubt, and about which port. */
 static bool placeholder_in_doubt(const struct holding *holding, uint16_t *port)
 {
     for (uint32_t i = 0; holding->doubts && i < holding->count; i++)
@@ -328,6 +387,23 @@ static bool placeholder_in_doubt(const struct holding *holding, uint16_t *port)
         return true;
     }
     return false;
+}
+
+/* Asks the host for its sockets, for all ports in doubt: before they are closed to everybody, for
+ * a socket that is there is to have no trouble, and after that, for nobody new can come then. The
+ * doubts that are left exist still. Where the host does not say, a port in doubt counts as used. */
+static void placeholder_check_doubts(struct holding *holding)
+{
+    uint16_t port;
+
+    if (!placeholder_in_doubt(holding, &port)) return;
+    placeholder_look_twice(holding);
+    if (!holding->known) return;
+    placeholder_close_doubtful(holding);
+    placeholder_look_twice(holding);
+    if (!holding->known) return;
+    for (uint32_t i = 0; i < holding->count; i++)
+        if (placeholder_dispels(&holding->doubts[i])) holding->doubts[i].exists = false;
 }
 
 static bool placeholder_descriptors_suffice(uint32_t count)
@@ -365,17 +441,6 @@ void placeholder_drop(int32_t *fds, uint32_t count)
         if (fds[i] != -1) close(fds[i]);
         fds[i] = -1;
     }
-}
-
-/* Makes a placeholder a shared one. */
-static bool placeholder_share_one(int fd)
-{
-    int mark = PLACEHOLDER_TRAFFIC_CLASS;
-
-    if (setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &mark, sizeof(mark)) &&
-        setsockopt(fd, IPPROTO_IP, IP_TOS, &mark, sizeof(mark)))
-        return false;
-    return placeholder_set(fd, SO_REUSEPORT, 1);
 }
 
 void placeholder_share(const int32_t *fds, uint32_t count)
