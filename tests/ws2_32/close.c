@@ -401,10 +401,10 @@ static void test_waiting_thread(const struct kind *kind)
 {
     BOOL stream = kind->type == SOCK_STREAM;
     USHORT start = find_ports(2);
+    HANDLE thread, filler;
     SOCKET owner, s;
     struct block block;
     BOOL ended = TRUE;
-    HANDLE thread;
     DWORD ret;
     int i;
 
@@ -417,9 +417,11 @@ static void test_waiting_thread(const struct kind *kind)
         if (i % 2) check_acquire(s, start + 1, 1, 0, NULL);
         if (stream) ok(!listen(s, 1), "error %d\n", WSAGetLastError());
         thread = CreateThread(NULL, 0, stream ? accept_thread : receive_thread, (void *)s, 0, NULL);
-        /* To be in the call, most likely. */
+        /* To be in the call, most likely. If it is late, it is to meet no socket with this one's
+         * handle. */
         Sleep(20);
         check_close(s);
+        filler = CreateEventA(NULL, FALSE, FALSE, NULL);
         check_free(kind, start + 1, 1);
         s = draw(kind, &block, NULL);
         if (stream) ok(!listen(s, 1), "error %d\n", WSAGetLastError());
@@ -429,6 +431,7 @@ static void test_waiting_thread(const struct kind *kind)
         ok(ended, "the call has not ended\n");
         ok(GetExitCodeThread(thread, &ret) && ret == 1, "the call did not fail\n");
         CloseHandle(thread);
+        CloseHandle(filler);
     }
     check_close(owner);
 }
