@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Hundreds of threads in a dozen Windows processes, and native thieves, all at random, against a model of
-# what must never be. It takes time, and is no part of make check; tests/stress/run says more.
+# what must never be. It takes as long as it is told to, and is no part of make check; tests/stress/run
+# says more.
 
 STRESS_PROGRAM = $(windir)/stress.exe
 STRESS_HOST = native/stress-host
