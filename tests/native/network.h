@@ -51,7 +51,8 @@ const char *sharing_name(enum sharing sharing);
  * The process must have one thread. */
 bool network_isolate(void);
 bool network_has_ipv6(void);
-/* Has the kernel choose from these ports alone, in a network of the test's own. */
+/* Has the kernel choose from these ports alone, in a network of the test's own; false if it will
+ * not. */
 bool network_narrow_range(uint16_t first, uint16_t last);
 
 /* A TCP or UDP socket for the shape; -1 with errno set. */

@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* An interface that cannot exist: a UDP socket tied to it matches no datagram, yet occupies its
@@ -252,13 +251,13 @@ static bool placeholder_sees(struct holding *holding, uint16_t port)
  * merely bound there can listen all the same. */
 static enum unix_status placeholder_bind_past(struct holding *holding, int fd, uint16_t port)
 {
-    struct stat status;
+    uint32_t inode;
 
     if (placeholder_wildcard_taken(port, holding->restoring)) return UNIX_IN_USE;
     placeholder_set(fd, SO_REUSEADDR, 1);
     if (placeholder_bind(holding, fd, port)) return placeholder_failure();
-    if (fstat(fd, &status)) return UNIX_FAILED;
-    return placeholder_doubt(holding, port, status.st_ino);
+    if (!(inode = sockets_inode(fd))) return UNIX_FAILED;
+    return placeholder_doubt(holding, port, inode);
 }
 
 /* What keeps a TCP port may be remnants of connections alone: in TIME_WAIT, which Windows does not
