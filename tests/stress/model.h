@@ -52,14 +52,16 @@ enum model_protocol
 #define DYNAMIC_LAST  65535
 
 /* An entry: bits 48 to 63 the process, by its number in the model, never 0; bits 40 to 47 the
- * thread; bits 3 to 39 a number that the thread has not used before; of a socket, bits 0 to 2 say
- * to what kind of address it is bound; of a block, bit 0 says that no socket was ever associated.
+ * thread; bits 4 to 39 a number that the thread has not used before; of a socket, bits 0 to 2 say
+ * to what kind of address it is bound, and bit 3 that it was drawn from a block or a range; of a
+ * block, bit 0 says that no socket was ever associated.
  */
 #define ENTRY_PROCESS(entry) ((unsigned int)((entry) >> 48))
 #define ENTRY_THREAD(entry)  ((unsigned int)((entry) >> 40 & 0xff))
 #define ENTRY_SHAPE(entry)   ((unsigned int)((entry)&7))
 #define ENTRY_QUIET          1ull
-#define ENTRY_STEP           8ull
+#define ENTRY_DRAWN          8ull
+#define ENTRY_STEP           16ull
 /* The native programs are together a process that is never killed; the thread is the program. */
 #define NATIVE_PROCESS 1u
 #define FIRST_PROCESS  2u
@@ -94,6 +96,7 @@ enum model_state
     X(DRAWN, "drawn")                                                                              \
     X(EXHAUSTED, "none left to draw")                                                              \
     X(ENDED, "block ended meanwhile")                                                              \
+    X(ENDED_SHARED, "after which others bound at its port's other addresses")                      \
     X(EXACT, "bound by number in own block")                                                       \
     X(EXACT_BUSY, "own port in use")                                                               \
     X(FOREIGN_REFUSED, "foreign binds refused")                                                    \

@@ -306,20 +306,31 @@ static struct held *place_for_socket(struct thread *thread)
     return held;
 }
 
-/* Takes note of a socket that has just been bound, and to be the only one at its port. */
-static void hold(struct thread *thread, struct held *held, SOCKET s, unsigned int protocol,
-                 unsigned int shape, USHORT port, const char *how)
+/* Takes note of a socket that was drawn; 0 if another has the port, which is wrong, but for one
+ * thing: once the block has ended, sockets that have nothing to do with blocks may be bound at
+ * other addresses of the port, even before this one is noted. */
+static uint64_t note_drawn(struct thread *thread, const struct block *block, unsigned int protocol,
+                           unsigned int shape, USHORT port, const char *how)
 {
-    uint64_t entry = new_entry(thread, shape), other;
+    uint64_t entry = new_entry(thread, shape | ENTRY_DRAWN);
+    uint64_t other = write_down(socket_at(protocol, port), entry);
+    BOOL ended = block && model_get(block_of(protocol, port)) != block->entry;
+    BOOL may_be = ended && !(other & ENTRY_DRAWN) && ENTRY_SHAPE(other) != shape;
 
+    if (other && may_be) model_count(model, EVENT_ENDED_SHARED);
+    check(!other || may_be, "%s port %u was given twice: %s, to %llx, and %llx has it",
+          protocol_names[protocol], port, how, (unsigned long long)entry,
+          (unsigned long long)other);
+    return other ? 0 : entry;
+}
+
+static void hold(struct thread *thread, struct held *held, SOCKET s, const struct block *block,
+                 unsigned int protocol, unsigned int shape, USHORT port, const char *how)
+{
     held->s = s;
     held->protocol = protocol;
     held->port = port;
-    other = write_down(socket_at(protocol, port), entry);
-    held->entry = other ? 0 : entry;
-    check(!other, "%s port %u was given twice: %s, to %llx, and %llx has it",
-          protocol_names[protocol], port, how, (unsigned long long)entry,
-          (unsigned long long)other);
+    held->entry = note_drawn(thread, block, protocol, shape, port, how);
 }
 
 /* The same for one that has nothing to do with blocks: where it is bound, there is none; but there
@@ -503,7 +514,7 @@ static struct held *draw(struct thread *thread, const struct block *block, unsig
         check(wanted ? port == wanted : port >= block->start && port - block->start < block->count,
               "port %u of %s %u %u, wanted %u", port, protocol_names[block->protocol], block->start,
               block->count, wanted);
-        hold(thread, held, s, block->protocol, shape, port, wanted ? "by number" : "drawn");
+        hold(thread, held, s, block, block->protocol, shape, port, wanted ? "by number" : "drawn");
         model_count(model, wanted ? EVENT_EXACT : EVENT_DRAWN);
         return held;
     }
@@ -663,7 +674,7 @@ static SOCKET connect_to(struct thread *thread, const struct held *listener, con
     unsigned int shape = storage.ss_family == AF_INET6 ? 2 : 0;
     SOCKET s = make_socket(MODEL_TCP, shape);
     struct block block = {0};
-    uint64_t entry, other;
+    uint64_t other;
 
     memset(client, 0, sizeof(*client));
     if (number(thread, 2) || !pick_block(thread, &block) || block.protocol != MODEL_TCP)
@@ -689,10 +700,7 @@ static SOCKET connect_to(struct thread *thread, const struct held *listener, con
         if (!block.token) return s;
         check(client->port >= block.start && client->port - block.start < block.count,
               "connected from %u, not from tcp %u %u", client->port, block.start, block.count);
-        client->entry = entry = new_entry(thread, shape);
-        if ((other = write_down(socket_at(MODEL_TCP, client->port), entry))) client->entry = 0;
-        check(!other, "tcp port %u was given twice: by connect, to %llx, and %llx has it",
-              client->port, (unsigned long long)entry, (unsigned long long)other);
+        client->entry = note_drawn(thread, &block, MODEL_TCP, shape, client->port, "by connect");
         model_count(model, EVENT_CONNECTED_DRAWN);
         return s;
     }
@@ -836,7 +844,7 @@ static struct held *use_persistent(struct thread *thread)
     {
         check(port >= PERSISTENT_FIRST && port < PERSISTENT_FIRST + PERSISTENT_COUNT,
               "%s %u is not in the persistent range", protocol_names[protocol], port);
-        hold(thread, held, s, protocol, shape, port, exact ? "by number" : "drawn");
+        hold(thread, held, s, NULL, protocol, shape, port, exact ? "by number" : "drawn");
         model_count(model, exact ? EVENT_PERSISTENT_EXACT : EVENT_PERSISTENT_DRAWN);
         return held;
     }
